@@ -1,0 +1,19 @@
+#!/bin/bash
+# Installs the other programs the tests compare with, on Debian 12, as root. Does only what is missing.
+set -euo pipefail
+
+# command -> package
+declare -A packages=(
+  [qemu-img]=qemu-utils
+)
+
+missing=()
+for command in "${!packages[@]}"; do
+  command -v "$command" >/dev/null || missing+=("${packages[$command]}")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  [ "$(id -u)" = 0 ] || { echo "setup/tools: needs root to install ${missing[*]}" >&2; exit 1; }
+  apt-get update -q >&2 || echo 'setup/tools: apt-get update reported an error; trying to go on' >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
+fi
+echo "setup/tools: $(qemu-img --version | head -n 1)" >&2
