@@ -1,0 +1,80 @@
+/** Stable name of a failure. */
+export type ErrorCode =
+  | 'machine_not_found'
+  | 'machine_ambiguous'
+  | 'machine_not_off'
+  | 'machine_locked'
+  | 'snapshot_not_found'
+  | 'branch_blocked'
+  | 'linked_clone'
+  | 'settings_corrupt'
+  | 'image_missing'
+  | 'image_corrupt'
+  | 'image_encrypted'
+  | 'chain_mismatch'
+  | 'journal_foreign'
+  | 'no_space'
+  | 'unsupported'
+  | 'invalid_options'
+  | 'verify_failed'
+  | 'engine_failed'
+  | 'interrupted'
+
+/**
+ * The exit status of the command line for every code.
+ * 3 means: refused, and nothing was changed.
+ */
+export const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
+  machine_not_found: 3,
+  machine_ambiguous: 3,
+  machine_not_off: 3,
+  machine_locked: 3,
+  snapshot_not_found: 3,
+  branch_blocked: 3,
+  linked_clone: 3,
+  settings_corrupt: 3,
+  image_missing: 3,
+  image_corrupt: 3,
+  image_encrypted: 3,
+  chain_mismatch: 3,
+  journal_foreign: 3,
+  no_space: 3,
+  unsupported: 3,
+  invalid_options: 2,
+  verify_failed: 1,
+  engine_failed: 1,
+  interrupted: 130,
+}
+
+/** What a failure adds to its message. */
+export interface ErrorDetails {
+  /** The error that led here. */
+  readonly cause?: unknown
+  /** Steps of the plan that were finished before the failure. */
+  readonly stepsDone?: number
+  /** Steps of the plan that were not finished. */
+  readonly stepsLeft?: number
+}
+
+/**
+ * The one error class of this project.
+ *
+ * The message follows the grammar "Cannot merge "web": snapshot "a" has another child "b"; choose
+ * branches=stop or discard, or restore it": what was wanted, what was found, what helps.
+ */
+export class VboxmergeError extends Error {
+  /** Stable name of the failure. */
+  readonly code: ErrorCode
+  /** Steps of the plan that were finished before the failure. */
+  readonly stepsDone: number | undefined
+  /** Steps of the plan that were not finished. */
+  readonly stepsLeft: number | undefined
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'VboxmergeError'
+    this.code = code
+    this.stepsDone = details.stepsDone
+    this.stepsLeft = details.stepsLeft
+  }
+}

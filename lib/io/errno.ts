@@ -1,0 +1,38 @@
+/** Numbers of the few error names that this project raises itself, as Linux has them. */
+const NUMBERS: Readonly<Record<string, number>> = {
+  EPERM: -1,
+  ENOENT: -2,
+  EIO: -5,
+  EBADF: -9,
+  EACCES: -13,
+  EEXIST: -17,
+  ENOTDIR: -20,
+  EISDIR: -21,
+  EINVAL: -22,
+  ENOSPC: -28,
+  EROFS: -30,
+  ENOTEMPTY: -39,
+  ELOOP: -40,
+  EDQUOT: -122,
+}
+
+/** An error of the operating system, in the shape in which Node throws it. */
+export interface ErrnoError extends Error {
+  readonly code: string
+  readonly errno: number
+  readonly syscall: string
+  readonly path?: string
+}
+
+/** Returns an error that looks like one of Node's own file errors. */
+export function errnoError(code: string, syscall: string, path?: string): ErrnoError {
+  const where = path === undefined ? '' : ` '${path}'`
+  const facts = { code, errno: NUMBERS[code] ?? -1, syscall, ...(path === undefined ? {} : { path }) }
+  return Object.assign(new Error(`${code}: ${syscall}${where}`), facts)
+}
+
+/** Returns the name of an operating system error (`ENOENT`), or undefined for any other thrown value. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  return typeof error.code === 'string' ? error.code : undefined
+}

@@ -1,0 +1,229 @@
+import { type BigIntStats, constants } from 'node:fs'
+import {
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  statfs,
+  unlink,
+} from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { errnoError, errorCode } from './errno.ts'
+import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
+import { checkOffset } from './offsets.ts'
+
+/** Missing on Windows, where opening a link opens its target and `stat` is the only guard. */
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+
+/** A named pipe in the place of an image must not block the open. */
+const NO_WAIT = constants.O_NONBLOCK ?? 0
+
+const FLAGS: Readonly<Record<FileAccess, number>> = {
+  read: constants.O_RDONLY | NO_FOLLOW | NO_WAIT,
+  write: constants.O_RDWR | NO_FOLLOW | NO_WAIT,
+  create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+}
+
+/** Disk content is private until `copyOwner` says otherwise. */
+const NEW_FILE_MODE = 0o600
+
+/** The first piece that `readFile` reads of a file whose length is not known (as in /proc). */
+const FIRST_PIECE = 64 * 1024
+
+/** `Files` over the file system of this computer. Runs under Node and under Deno. */
+export const realFiles: Files = {
+  stat: (path) => orUndefined(async () => toFileStat(await lstat(path, { bigint: true }))),
+
+  realPath: (path) => orUndefined(() => realpath(path)),
+
+  list: async (folder) => {
+    try {
+      return (await readdir(folder)).sort()
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return []
+      throw error
+    }
+  },
+
+  readFile: async (path, maxBytes) => {
+    const file = await realFiles.open(path, 'read')
+    try {
+      return await readAll(file, path, maxBytes)
+    } finally {
+      await file.close()
+    }
+  },
+
+  open: async (path, access) => {
+    const handle = await open(path, FLAGS[access], NEW_FILE_MODE)
+    try {
+      const { kind } = toFileStat(await handle.stat({ bigint: true }))
+      if (kind === 'folder') throw errnoError('EISDIR', 'open', path)
+      if (kind !== 'file') throw errnoError('EINVAL', 'open', path)
+      return openFile(handle)
+    } catch (error) {
+      await handle.close()
+      throw error
+    }
+  },
+
+  rename: (from, to) => rename(from, to),
+  link: (from, to) => link(from, to),
+
+  unlink: async (path) => {
+    // Deno's unlink takes empty folders too.
+    if ((await lstat(path)).isDirectory()) throw errnoError('EISDIR', 'unlink', path)
+    await unlink(path)
+  },
+
+  makeFolder: async (path) => {
+    const first = await mkdir(path, { recursive: true })
+    if (first === undefined) return
+    const above = dirname(first)
+    for (let folder = dirname(path); folder.length >= above.length; folder = dirname(folder)) {
+      await realFiles.syncFolder(folder)
+      if (folder === dirname(folder)) break
+    }
+  },
+
+  syncFolder: async (path) => {
+    // Windows opens no folder for flushing; NTFS writes changes of names to its log in their order.
+    if (process.platform === 'win32') return
+    const handle = await open(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
+    try {
+      await handle.sync()
+    } catch (error) {
+      // Network and shared-folder file systems that cannot flush a folder say so in this way.
+      if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error
+    } finally {
+      await handle.close()
+    }
+  },
+
+  freeSpace: async (folder) => {
+    const { bavail, bsize } = await statfs(folder)
+    return bavail * bsize
+  },
+}
+
+async function orUndefined<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look()
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}
+
+async function readAll(file: OpenFile, path: string, maxBytes: number): Promise<Uint8Array> {
+  const { size } = await file.stat()
+  let buffer = new Uint8Array(Math.min(size === 0 ? FIRST_PIECE : size, maxBytes) + 1)
+  let length = await file.read(buffer, 0)
+  while (length === buffer.length && length <= maxBytes) {
+    const longer = new Uint8Array(Math.min(2 * buffer.length, maxBytes + 1))
+    longer.set(buffer)
+    buffer = longer
+    length += await file.read(buffer.subarray(length), length)
+  }
+  if (length > maxBytes) {
+    throw new RangeError(`Cannot read "${path}": it is longer than ${maxBytes} bytes`)
+  }
+  return buffer.subarray(0, length)
+}
+
+function openFile(handle: FileHandle): OpenFile {
+  let failedSync: unknown
+  return {
+    stat: async () => toFileStat(await handle.stat({ bigint: true })),
+
+    read: async (buffer, position) => {
+      checkOffset('a position', position)
+      let done = 0
+      while (done < buffer.length) {
+        const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+      return done
+    },
+
+    write: async (buffer, position) => {
+      checkOffset('a position', position)
+      let done = 0
+      while (done < buffer.length) {
+        const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, position + done)
+        if (bytesWritten === 0) throw errnoError('ENOSPC', 'write')
+        done += bytesWritten
+      }
+    },
+
+    truncate: async (length) => {
+      checkOffset('a length', length)
+      await handle.truncate(length)
+    },
+
+    // Not fdatasync: POSIX lets that leave behind whatever reading the data back does not need, and a
+    // shorter length, the mode and the owner are just that.
+    sync: async () => {
+      // The kernel reports a lost write once and calls the pages clean; asking again would lie.
+      if (failedSync !== undefined) throw failedSync
+      try {
+        await handle.sync()
+      } catch (error) {
+        failedSync = error
+        throw error
+      }
+    },
+
+    copyOwner: async (like) => {
+      const own = toFileStat(await handle.stat({ bigint: true }))
+      // The owner first, because a change of owner clears bits of the mode.
+      if (own.owner !== like.owner || own.group !== like.group) await copyOwnerOf(handle, own, like)
+      if (toFileStat(await handle.stat({ bigint: true })).mode !== like.mode) await handle.chmod(like.mode)
+    },
+
+    close: () => handle.close(),
+  }
+}
+
+async function copyOwnerOf(handle: FileHandle, own: FileStat, like: FileStat): Promise<void> {
+  if (await tryOwner(handle, like.owner, like.group)) return
+  // Whoever may not give a file away may still put it into a group of their own.
+  if (own.group !== like.group) await tryOwner(handle, own.owner, like.group)
+}
+
+async function tryOwner(handle: FileHandle, owner: number, group: number): Promise<boolean> {
+  try {
+    await handle.chown(owner, group)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'EPERM') return false
+    throw error
+  }
+}
+
+function toFileStat(stats: BigIntStats): FileStat {
+  return {
+    kind: kindOf(stats),
+    size: Number(stats.size),
+    allocatedBytes: Number(stats.blocks) * 512,
+    mtimeNs: stats.mtimeNs,
+    device: stats.dev,
+    inode: stats.ino,
+    links: Number(stats.nlink),
+    mode: Number(stats.mode) & 0o7777,
+    owner: Number(stats.uid),
+    group: Number(stats.gid),
+  }
+}
+
+function kindOf(stats: BigIntStats): FileKind {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'folder'
+  return stats.isSymbolicLink() ? 'link' : 'other'
+}
