@@ -95,7 +95,7 @@ function* choices(
   if (2 ** count <= limit) {
     for (let mask = 0; mask < 2 ** count; mask++) {
       const choice = pending.map((_, index) => ((mask >> index) & 1) === 1)
-      if (pending.every(({ needs }, index) => !choice[index] || needs.every((at) => choice[at]))) yield choice
+      if (pending.every(({ needs }, index) => !choice[index] || needs.every(at => choice[at]))) yield choice
     }
     return
   }
@@ -130,7 +130,7 @@ function only(pending: readonly PendingChange[], kept: number): boolean[] {
 function without(pending: readonly PendingChange[], lost: number): boolean[] {
   const choice: boolean[] = []
   pending.forEach(({ needs }, index) => {
-    choice.push(index !== lost && needs.every((at) => choice[at]))
+    choice.push(index !== lost && needs.every(at => choice[at]))
   })
   return choice
 }
@@ -174,9 +174,9 @@ function tearings({ base, pending }: Scene, index: number, random: SeededRandom)
     const cut = 1 + random.below(sectors - 1)
     const written = Array.from({ length: sectors }, () => random.next() < 0.5)
     masks.push(
-      (sector) => sector < cut,
-      (sector) => sector >= cut,
-      (sector) => written[sector] === true,
+      sector => sector < cut,
+      sector => sector >= cut,
+      sector => written[sector] === true,
     )
   }
   const node = base.get(entry.inode)

@@ -69,5 +69,5 @@ function concerns({ operation, path }: Fault, call: FileCall): boolean {
   } else if (operation !== 'any' && operation !== call.operation) return false
   if (path === undefined) return true
   const paths = call.to === undefined ? [call.path] : [call.path, call.to]
-  return paths.some((one) => (typeof path === 'string' ? one === path : path.test(one)))
+  return paths.some(one => (typeof path === 'string' ? one === path : path.test(one)))
 }

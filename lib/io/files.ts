@@ -20,6 +20,11 @@ export interface FileStat {
   readonly group: number
 }
 
+/** A time in nanoseconds as whole milliseconds, which is all that every runtime tells of a file. */
+export function wholeMilliseconds(nanoseconds: bigint): number {
+  return Number(nanoseconds / 1_000_000n)
+}
+
 /** How a file is opened. `create` fails when the path exists (also when it is a link). */
 export type FileAccess = 'read' | 'write' | 'create'
 

@@ -55,9 +55,9 @@ export type Interceptor = <T>(call: FileCall, run: (limit?: number) => Promise<T
 /** Returns files whose every call goes through `intercept`. */
 export function interceptedFiles(files: Files, intercept: Interceptor): Files {
   return {
-    stat: (path) => intercept({ operation: 'stat', path }, () => files.stat(path)),
-    realPath: (path) => intercept({ operation: 'realPath', path }, () => files.realPath(path)),
-    list: (path) => intercept({ operation: 'list', path }, () => files.list(path)),
+    stat: path => intercept({ operation: 'stat', path }, () => files.stat(path)),
+    realPath: path => intercept({ operation: 'realPath', path }, () => files.realPath(path)),
+    list: path => intercept({ operation: 'list', path }, () => files.list(path)),
     readFile: (path, maxBytes) =>
       intercept({ operation: 'readFile', path }, () => files.readFile(path, maxBytes)),
     open: async (path, access) => {
@@ -67,10 +67,10 @@ export function interceptedFiles(files: Files, intercept: Interceptor): Files {
     },
     rename: (path, to) => intercept({ operation: 'rename', path, to }, () => files.rename(path, to)),
     link: (path, to) => intercept({ operation: 'link', path, to }, () => files.link(path, to)),
-    unlink: (path) => intercept({ operation: 'unlink', path }, () => files.unlink(path)),
-    makeFolder: (path) => intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path)),
-    syncFolder: (path) => intercept({ operation: 'syncFolder', path }, () => files.syncFolder(path)),
-    freeSpace: (path) => intercept({ operation: 'freeSpace', path }, () => files.freeSpace(path)),
+    unlink: path => intercept({ operation: 'unlink', path }, () => files.unlink(path)),
+    makeFolder: path => intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path)),
+    syncFolder: path => intercept({ operation: 'syncFolder', path }, () => files.syncFolder(path)),
+    freeSpace: path => intercept({ operation: 'freeSpace', path }, () => files.freeSpace(path)),
   }
 }
 
@@ -85,10 +85,10 @@ function interceptedFile(file: OpenFile, path: string, intercept: Interceptor): 
       intercept({ operation: 'write', path, position, bytes: buffer.length }, (limit = buffer.length) =>
         file.write(buffer.subarray(0, limit), position),
       ),
-    truncate: (length) =>
+    truncate: length =>
       intercept({ operation: 'truncate', path, position: length }, () => file.truncate(length)),
     sync: () => intercept({ operation: 'sync', path }, () => file.sync()),
-    copyOwner: (like) => intercept({ operation: 'copyOwner', path }, () => file.copyOwner(like)),
+    copyOwner: like => intercept({ operation: 'copyOwner', path }, () => file.copyOwner(like)),
     close: () => intercept({ operation: 'close', path }, () => file.close()),
   }
 }

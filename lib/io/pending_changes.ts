@@ -33,10 +33,10 @@ export function splitByDurability(entries: readonly LogEntry[]): Durability {
   const durable = entries.filter((_, index) => safe[index])
   const waiting = entries.flatMap((entry, index) => (safe[index] || isFlush(entry) ? [] : [index]))
   const position = new Map(waiting.map((index, at) => [index, at]))
-  const pending = waiting.flatMap((index) => {
+  const pending = waiting.flatMap(index => {
     const entry = entries[index]
     if (entry === undefined) return []
-    const needs = (before[index] ?? []).flatMap((earlier) => position.get(earlier) ?? [])
+    const needs = (before[index] ?? []).flatMap(earlier => position.get(earlier) ?? [])
     return [{ entry, needs }]
   })
   return { durable, pending }
@@ -66,7 +66,7 @@ function earlierOfSameName(entries: readonly LogEntry[]): number[][] {
   return entries.map((entry, index) => {
     if (!changesNames(entry)) return []
     const keys = namesOf(entry).map(({ folder, name }) => `${folder}/${name}`)
-    const earlier = keys.flatMap((key) => latest.get(key) ?? [])
+    const earlier = keys.flatMap(key => latest.get(key) ?? [])
     for (const key of keys) latest.set(key, index)
     return [...new Set(earlier)]
   })

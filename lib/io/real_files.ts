@@ -36,11 +36,11 @@ const FIRST_PIECE = 64 * 1024
 
 /** `Files` over the file system of this computer. Runs under Node and under Deno. */
 export const realFiles: Files = {
-  stat: (path) => orUndefined(async () => toFileStat(await lstat(path, { bigint: true }))),
+  stat: path => orUndefined(async () => toFileStat(await lstat(path, { bigint: true }))),
 
-  realPath: (path) => orUndefined(() => realpath(path)),
+  realPath: path => orUndefined(() => realpath(path)),
 
-  list: async (folder) => {
+  list: async folder => {
     try {
       return (await readdir(folder)).sort()
     } catch (error) {
@@ -74,13 +74,13 @@ export const realFiles: Files = {
   rename: (from, to) => rename(from, to),
   link: (from, to) => link(from, to),
 
-  unlink: async (path) => {
+  unlink: async path => {
     // Deno's unlink takes empty folders too.
     if ((await lstat(path)).isDirectory()) throw errnoError('EISDIR', 'unlink', path)
     await unlink(path)
   },
 
-  makeFolder: async (path) => {
+  makeFolder: async path => {
     const first = await mkdir(path, { recursive: true })
     if (first === undefined) return
     const above = dirname(first)
@@ -90,7 +90,7 @@ export const realFiles: Files = {
     }
   },
 
-  syncFolder: async (path) => {
+  syncFolder: async path => {
     // Windows opens no folder for flushing; NTFS writes changes of names to its log in their order.
     if (process.platform === 'win32') return
     const handle = await open(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
@@ -104,7 +104,7 @@ export const realFiles: Files = {
     }
   },
 
-  freeSpace: async (folder) => {
+  freeSpace: async folder => {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize
   },
@@ -162,7 +162,7 @@ function openFile(handle: FileHandle): OpenFile {
       }
     },
 
-    truncate: async (length) => {
+    truncate: async length => {
       checkOffset('a length', length)
       await handle.truncate(length)
     },
@@ -180,7 +180,7 @@ function openFile(handle: FileHandle): OpenFile {
       }
     },
 
-    copyOwner: async (like) => {
+    copyOwner: async like => {
       const own = toFileStat(await handle.stat({ bigint: true }))
       // The owner first, because a change of owner clears bits of the mode.
       if (own.owner !== like.owner || own.group !== like.group) await copyOwnerOf(handle, own, like)

@@ -222,7 +222,7 @@ export class RecordedFiles implements Files {
         node.content.write(data, position)
         node.mtimeNs = this.#note({ kind: 'write', path, inode: node.inode, position, data })
       },
-      truncate: async (length) => {
+      truncate: async length => {
         checkOffset('a length', length)
         check('ftruncate', 'EINVAL', writable)
         node.content.truncate(length)
@@ -232,7 +232,7 @@ export class RecordedFiles implements Files {
         check('fsync')
         this.#note({ kind: 'sync', path, inode: node.inode })
       },
-      copyOwner: async (like) => {
+      copyOwner: async like => {
         check('fchmod')
         const { mode, owner, group } = like
         if (node.mode === mode && node.owner === owner && node.group === group) return
@@ -276,7 +276,7 @@ export class RecordedFiles implements Files {
     try {
       return findPlace(this.#tree, path, syscall, followLast)
     } catch (error) {
-      if (error instanceof Error && 'code' in error && absent.some((code) => code === error.code)) {
+      if (error instanceof Error && 'code' in error && absent.some(code => code === error.code)) {
         return undefined
       }
       throw error

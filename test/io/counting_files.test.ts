@@ -2,7 +2,7 @@ import t from 'tap'
 import { countingFiles } from '../../lib/io/counting_files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 
-t.test('reading changes nothing and is counted by path', async (t) => {
+t.test('reading changes nothing and is counted by path', async t => {
   const below = new RecordedFiles()
   await (await below.open('/a', 'create')).write(new Uint8Array(1000), 0)
   const { files, bytesRead, bytesWritten, changes } = countingFiles(below)
@@ -18,7 +18,7 @@ t.test('reading changes nothing and is counted by path', async (t) => {
   t.same([...bytesWritten], [])
 })
 
-t.test('every change is seen, also one that fails', async (t) => {
+t.test('every change is seen, also one that fails', async t => {
   const { files, bytesWritten, changes } = countingFiles(new RecordedFiles())
   await files.makeFolder('/m')
   const file = await files.open('/m/a', 'create')

@@ -25,7 +25,7 @@ async function views(
 ): Promise<unknown[]> {
   const seen = new Set<string>()
   for (const { files } of states) seen.add(JSON.stringify(await look(files)) ?? 'null')
-  return [...seen].sort().map((text) => JSON.parse(text))
+  return [...seen].sort().map(text => JSON.parse(text))
 }
 
 async function withSettings(): Promise<RecordedFiles> {
@@ -37,9 +37,9 @@ async function withSettings(): Promise<RecordedFiles> {
 }
 
 const settings = (files: Files): Promise<string | undefined> =>
-  get(files, '/m/web.vbox').then((s) => s ?? 'gone')
+  get(files, '/m/web.vbox').then(s => s ?? 'gone')
 
-t.test('a flushed file renamed over another leaves the old or the new, never anything else', async (t) => {
+t.test('a flushed file renamed over another leaves the old or the new, never anything else', async t => {
   const files = await withSettings()
   await put(files, '/m/tmp', 'new', true)
   await files.rename('/m/tmp', '/m/web.vbox')
@@ -48,7 +48,7 @@ t.test('a flushed file renamed over another leaves the old or the new, never any
   t.same(await views(crashStates(files.recording()), settings), ['new'], 'after the last flush only the new')
 })
 
-t.test('a rename without a flush of the file before it can lose the content', async (t) => {
+t.test('a rename without a flush of the file before it can lose the content', async t => {
   const files = await withSettings()
   await put(files, '/m/tmp', 'new', false)
   await files.rename('/m/tmp', '/m/web.vbox')
@@ -56,7 +56,7 @@ t.test('a rename without a flush of the file before it can lose the content', as
   t.same(await views(allCrashStates(files.recording(), { seed }), settings), ['', '\0\0\0', 'new', 'old'])
 })
 
-t.test('unlink before rename can leave no file at all', async (t) => {
+t.test('unlink before rename can leave no file at all', async t => {
   const files = await withSettings()
   await put(files, '/m/tmp', 'new', true)
   await files.unlink('/m/web.vbox')
@@ -64,7 +64,7 @@ t.test('unlink before rename can leave no file at all', async (t) => {
   t.same(await views(allCrashStates(files.recording()), settings), ['gone', 'new', 'old'])
 })
 
-t.test('unflushed writes may be there in any subset, and torn between sectors', async (t) => {
+t.test('unflushed writes may be there in any subset, and torn between sectors', async t => {
   const files = new RecordedFiles()
   await put(files, '/a', 'o'.repeat(2048), false)
   files.settle()
@@ -74,7 +74,7 @@ t.test('unflushed writes may be there in any subset, and torn between sectors', 
   const sectors = async (files: Files): Promise<string> => {
     const text = (await get(files, '/a')) ?? ''
     t.ok(/^((\w)\2{511}){4}$/.test(text), 'no sector is a mixture')
-    return [0, 512, 1024, 1536].map((at) => text[at]).join('')
+    return [0, 512, 1024, 1536].map(at => text[at]).join('')
   }
   const whole = await views(crashStates(files.recording(), { torn: false }), sectors)
   t.same(whole, ['oooo', 'ooyy', 'xxoo', 'xxyy'])
@@ -84,7 +84,7 @@ t.test('unflushed writes may be there in any subset, and torn between sectors', 
   t.same(await views(crashStates(files.recording(), { seed }), sectors), ['xxyy'])
 })
 
-t.test('owner and length are as unsafe as bytes', async (t) => {
+t.test('owner and length are as unsafe as bytes', async t => {
   const files = new RecordedFiles()
   await put(files, '/a', 'content', false)
   files.settle()
@@ -103,7 +103,7 @@ t.test('owner and length are as unsafe as bytes', async (t) => {
   ])
 })
 
-t.test('a state is a file system of its own', async (t) => {
+t.test('a state is a file system of its own', async t => {
   const files = await withSettings()
   await put(files, '/m/a', 'a'.repeat(100_000), true)
   const recording = files.recording()
@@ -122,13 +122,13 @@ t.test('a state is a file system of its own', async (t) => {
   }
   t.equal(await get(files, '/m/a'), 'a'.repeat(100_000))
   t.equal(first && (await get(first.files, '/m/web.vbox')), 'old')
-  t.same(await views(crashStates(recording), (files) => get(files, '/m/web.vbox')), ['old'])
+  t.same(await views(crashStates(recording), files => get(files, '/m/web.vbox')), ['old'])
 })
 
-t.test('two names of one file survive as two names of one file', async (t) => {
+t.test('two names of one file survive as two names of one file', async t => {
   const files = await withSettings()
   await files.link('/m/web.vbox', '/m/web.vbox-prev')
-  const seen = await views(crashStates(files.recording()), async (files) => {
+  const seen = await views(crashStates(files.recording()), async files => {
     const [a, b] = [await files.stat('/m/web.vbox'), await files.stat('/m/web.vbox-prev')]
     return [a?.links, b !== undefined && a?.inode === b.inode]
   })
@@ -138,10 +138,10 @@ t.test('two names of one file survive as two names of one file', async (t) => {
   ])
 })
 
-t.test('every moment: what all moments hold one by one is in allCrashStates()', async (t) => {
+t.test('every moment: what all moments hold one by one is in allCrashStates()', async t => {
   const recording = await someRecording()
   const look = async (files: Files): Promise<unknown> =>
-    Promise.all((await files.list('/m')).map(async (name) => [name, await get(files, `/m/${name}`)]))
+    Promise.all((await files.list('/m')).map(async name => [name, await get(files, `/m/${name}`)]))
   const options: CrashOptions = { torn: false, limit: 4096 }
   const oneByOne = new Set<string>()
   for (let at = 0; at <= recording.entries.length; at++) {
@@ -152,40 +152,40 @@ t.test('every moment: what all moments hold one by one is in allCrashStates()', 
   const all = [...allCrashStates(recording, options)]
   const together = await views(all, look)
   t.same(
-    together.map((view) => JSON.stringify(view)),
+    together.map(view => JSON.stringify(view)),
     [...oneByOne].sort(),
   )
-  const places = all.map((state) => `${state.describe()}`)
+  const places = all.map(state => `${state.describe()}`)
   t.equal(new Set(places).size, places.length, 'none is built twice')
 })
 
-t.test('too many changes: samples hold none, all, each alone and each missing', async (t) => {
+t.test('too many changes: samples hold none, all, each alone and each missing', async t => {
   const files = new RecordedFiles()
   await put(files, '/a', '.'.repeat(20), false)
   files.settle()
   const file = await files.open('/a', 'write')
   for (let i = 0; i < 20; i++) await file.write(Buffer.from('#'), i)
   const options = { limit: 200, torn: false, seed }
-  const seen = await views(crashStates(files.recording(), options), (files) => get(files, '/a'))
+  const seen = await views(crashStates(files.recording(), options), files => get(files, '/a'))
   t.ok(seen.length > 100 && seen.length <= 200, `${seen.length} states`)
   t.ok(seen.includes('.'.repeat(20)) && seen.includes('#'.repeat(20)))
   for (let i = 0; i < 20; i++) {
     t.ok(seen.includes(`${'.'.repeat(i)}#${'.'.repeat(19 - i)}`), `only ${i}`)
     t.ok(seen.includes(`${'#'.repeat(i)}.${'#'.repeat(19 - i)}`), `all but ${i}`)
   }
-  const again = await views(crashStates(files.recording(), options), (files) => get(files, '/a'))
+  const again = await views(crashStates(files.recording(), options), files => get(files, '/a'))
   t.same(again, seen, 'the same seed gives the same states')
 })
 
-t.test('a state can be described', async (t) => {
+t.test('a state can be described', async t => {
   const files = await withSettings()
   await put(files, '/m/a', 'a'.repeat(2000), false)
-  const texts = [...crashStates(files.recording(), { seed })].map((state) => state.describe())
+  const texts = [...crashStates(files.recording(), { seed })].map(state => state.describe())
   t.ok(texts.includes('power failure after 2 changes\n+ create /m/a\n- write /m/a 0+2000'))
   t.ok(texts.includes('power failure after 2 changes\n+ create /m/a\n~ write /m/a 0+2000'))
 })
 
-t.test('thousands of states a second with files of megabytes', async (t) => {
+t.test('thousands of states a second with files of megabytes', async t => {
   const files = new RecordedFiles()
   for (const name of ['/a', '/b', '/c', '/d']) {
     const file = await files.open(name, 'create')

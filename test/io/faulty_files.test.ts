@@ -9,7 +9,7 @@ async function outcomes(works: readonly (() => Promise<unknown>)[]): Promise<(st
     codes.push(
       await work().then(
         () => 'done',
-        (error) => errorCode(error),
+        error => errorCode(error),
       ),
     )
   }
@@ -24,7 +24,7 @@ async function withFile(...faults: Fault[]) {
   return { ...faulty, below }
 }
 
-t.test('the Nth call fails, the others do not', async (t) => {
+t.test('the Nth call fails, the others do not', async t => {
   const { files, counts, hits } = await withFile({ operation: 'stat', at: 2, error: 'EACCES' })
   const look = () => files.stat('/a')
   t.same(await outcomes([look, look, look]), ['done', 'EACCES', 'done'])
@@ -32,7 +32,7 @@ t.test('the Nth call fails, the others do not', async (t) => {
   t.equal(hits(), 1)
 })
 
-t.test('a sticky fault stays', async (t) => {
+t.test('a sticky fault stays', async t => {
   const { files, below } = await withFile({ operation: 'changing', at: 2, error: 'ENOSPC', sticky: true })
   const file = await files.open('/a', 'write')
   const write = () => file.write(Buffer.from('x'), 0)
@@ -47,13 +47,13 @@ t.test('a sticky fault stays', async (t) => {
   t.same(await below.list('/'), ['a', 'b'])
 })
 
-t.test('a fault can be meant for one path, also as the second of two', async (t) => {
+t.test('a fault can be meant for one path, also as the second of two', async t => {
   const { files } = await withFile({ operation: 'any', path: /c$/, at: 1, sticky: true })
   const codes = await outcomes([() => files.rename('/a', '/c'), () => files.rename('/a', '/d')])
   t.same(codes, ['EIO', 'done'])
 })
 
-t.test('a short read ends early', async (t) => {
+t.test('a short read ends early', async t => {
   const { files } = await withFile({ operation: 'read', at: 1, short: true })
   const file = await files.open('/a', 'read')
   const buffer = new Uint8Array(10)
@@ -62,36 +62,36 @@ t.test('a short read ends early', async (t) => {
   t.equal(await file.read(buffer, 0), 10)
 })
 
-t.test('a short write leaves its first half and fails', async (t) => {
+t.test('a short write leaves its first half and fails', async t => {
   const { files, below } = await withFile({ operation: 'write', at: 1, short: true })
   const file = await files.open('/a', 'write')
   t.same(await outcomes([() => file.write(Buffer.from('abcdef'), 0)]), ['ENOSPC'])
   t.equal(Buffer.from(await below.readFile('/a', 99)).toString(), 'abc3456789')
 })
 
-t.test('every operation can fail', async (t) => {
+t.test('every operation can fail', async t => {
   const { files } = await withFile()
   const like = await (await files.open('/a', 'read')).stat()
   const byName: Record<string, (files: Awaited<ReturnType<typeof withFile>>['files']) => Promise<unknown>> = {
-    stat: (files) => files.stat('/a'),
-    realPath: (files) => files.realPath('/a'),
-    list: (files) => files.list('/'),
-    readFile: (files) => files.readFile('/a', 99),
-    open: (files) => files.open('/a', 'write'),
-    create: (files) => files.open('/c', 'create'),
-    rename: (files) => files.rename('/a', '/c'),
-    link: (files) => files.link('/a', '/c'),
-    unlink: (files) => files.unlink('/a'),
-    makeFolder: (files) => files.makeFolder('/c'),
-    syncFolder: (files) => files.syncFolder('/'),
-    freeSpace: (files) => files.freeSpace('/'),
-    fileStat: async (files) => (await files.open('/a', 'write')).stat(),
-    read: async (files) => (await files.open('/a', 'write')).read(new Uint8Array(1), 0),
-    write: async (files) => (await files.open('/a', 'write')).write(new Uint8Array(1), 0),
-    truncate: async (files) => (await files.open('/a', 'write')).truncate(0),
-    sync: async (files) => (await files.open('/a', 'write')).sync(),
-    copyOwner: async (files) => (await files.open('/a', 'write')).copyOwner(like),
-    close: async (files) => (await files.open('/a', 'write')).close(),
+    stat: files => files.stat('/a'),
+    realPath: files => files.realPath('/a'),
+    list: files => files.list('/'),
+    readFile: files => files.readFile('/a', 99),
+    open: files => files.open('/a', 'write'),
+    create: files => files.open('/c', 'create'),
+    rename: files => files.rename('/a', '/c'),
+    link: files => files.link('/a', '/c'),
+    unlink: files => files.unlink('/a'),
+    makeFolder: files => files.makeFolder('/c'),
+    syncFolder: files => files.syncFolder('/'),
+    freeSpace: files => files.freeSpace('/'),
+    fileStat: async files => (await files.open('/a', 'write')).stat(),
+    read: async files => (await files.open('/a', 'write')).read(new Uint8Array(1), 0),
+    write: async files => (await files.open('/a', 'write')).write(new Uint8Array(1), 0),
+    truncate: async files => (await files.open('/a', 'write')).truncate(0),
+    sync: async files => (await files.open('/a', 'write')).sync(),
+    copyOwner: async files => (await files.open('/a', 'write')).copyOwner(like),
+    close: async files => (await files.open('/a', 'write')).close(),
   }
   for (const [operation, deed] of Object.entries(byName)) {
     const { files } = await withFile({ operation: operation as Fault['operation'], at: 1, error: 'EDQUOT' })

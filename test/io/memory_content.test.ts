@@ -2,7 +2,7 @@ import t from 'tap'
 import { MemoryContent } from '../../lib/io/memory_content.ts'
 import { randomBytes, testRandom } from '../fixtures/test_run.ts'
 
-t.test('content with forks equals plain buffers, whatever is done to it', async (t) => {
+t.test('content with forks equals plain buffers, whatever is done to it', async t => {
   const random = testRandom(t)
   const pairs = [{ content: new MemoryContent(), plain: new Uint8Array() }]
   for (let round = 0; round < 400; round++) {
@@ -36,7 +36,7 @@ t.test('content with forks equals plain buffers, whatever is done to it', async 
   }
 })
 
-t.test('holes cost nothing', async (t) => {
+t.test('holes cost nothing', async t => {
   const content = new MemoryContent()
   content.write(new Uint8Array([1]), 2 ** 40)
   t.equal(content.length, 2 ** 40 + 1)
@@ -45,15 +45,15 @@ t.test('holes cost nothing', async (t) => {
   t.equal(content.allocatedBytes, 0)
 })
 
-t.test('a torn write leaves whole sectors old or new, and the new length', async (t) => {
+t.test('a torn write leaves whole sectors old or new, and the new length', async t => {
   const content = new MemoryContent()
   content.write(new Uint8Array(1000).fill(1), 0)
-  content.writeSectors(new Uint8Array(1000).fill(2), 300, (sector) => sector !== 1)
+  content.writeSectors(new Uint8Array(1000).fill(2), 300, sector => sector !== 1)
   const bytes = content.bytes()
   t.equal(bytes.length, 1300)
-  t.ok(bytes.subarray(0, 300).every((byte) => byte === 1))
-  t.ok(bytes.subarray(300, 512).every((byte) => byte === 2))
-  t.ok(bytes.subarray(512, 1000).every((byte) => byte === 1))
-  t.ok(bytes.subarray(1000, 1024).every((byte) => byte === 0))
-  t.ok(bytes.subarray(1024).every((byte) => byte === 2))
+  t.ok(bytes.subarray(0, 300).every(byte => byte === 1))
+  t.ok(bytes.subarray(300, 512).every(byte => byte === 2))
+  t.ok(bytes.subarray(512, 1000).every(byte => byte === 1))
+  t.ok(bytes.subarray(1000, 1024).every(byte => byte === 0))
+  t.ok(bytes.subarray(1024).every(byte => byte === 2))
 })

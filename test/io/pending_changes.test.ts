@@ -23,8 +23,8 @@ async function split(work: (files: RecordedFiles) => Promise<void>): Promise<{
   }
 }
 
-t.test('content is safe once its file was flushed, a name once its folder was', async (t) => {
-  const seen = await split(async (files) => {
+t.test('content is safe once its file was flushed, a name once its folder was', async t => {
+  const seen = await split(async files => {
     const file = await files.open('/m/new', 'create')
     await file.write(new Uint8Array(1), 0)
     await file.sync()
@@ -38,14 +38,14 @@ t.test('content is safe once its file was flushed, a name once its folder was', 
   t.same(seen.pending, ['write /m/new 0+2', 'unlink /m/older', 'truncate /m/new 0'])
 })
 
-t.test('a rename into another folder is safe once both folders were flushed', async (t) => {
+t.test('a rename into another folder is safe once both folders were flushed', async t => {
   const move = async (files: RecordedFiles): Promise<void> => files.rename('/m/old', '/n/old')
-  const half = await split(async (files) => {
+  const half = await split(async files => {
     await move(files)
     await files.syncFolder('/n')
   })
   t.same(half.pending, ['rename /m/old to old'])
-  const whole = await split(async (files) => {
+  const whole = await split(async files => {
     await move(files)
     await files.syncFolder('/n')
     await files.syncFolder('/m')
@@ -53,8 +53,8 @@ t.test('a rename into another folder is safe once both folders were flushed', as
   t.same(whole.durable, ['rename /m/old to old'])
 })
 
-t.test('the changes of one name keep their order, those of other names do not', async (t) => {
-  const seen = await split(async (files) => {
+t.test('the changes of one name keep their order, those of other names do not', async t => {
+  const seen = await split(async files => {
     await files.rename('/m/old', '/m/x')
     await files.unlink('/m/older')
     await files.open('/m/old', 'create')
@@ -63,8 +63,8 @@ t.test('the changes of one name keep their order, those of other names do not', 
   t.same(seen.needs, [[], [], [0], [0]])
 })
 
-t.test('what a safe change of the same name needs is safe too', async (t) => {
-  const seen = await split(async (files) => {
+t.test('what a safe change of the same name needs is safe too', async t => {
+  const seen = await split(async files => {
     await files.rename('/m/old', '/n/x')
     await files.unlink('/n/x')
     await files.syncFolder('/n')

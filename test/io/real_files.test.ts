@@ -13,11 +13,11 @@ const root = posix && process.getuid?.() === 0
 async function outcome(work: Promise<unknown>): Promise<string | undefined> {
   return work.then(
     () => 'done',
-    (error) => errorCode(error) ?? error.name,
+    error => errorCode(error) ?? error.name,
   )
 }
 
-t.test('a file that was written reads back, also behind its end', async (t) => {
+t.test('a file that was written reads back, also behind its end', async t => {
   const path = join(await temporaryFolder(t), 'a')
   const file = await realFiles.open(path, 'create')
   const data = Uint8Array.from({ length: 3_000_001 }, (_, i) => i % 251)
@@ -37,7 +37,7 @@ t.test('a file that was written reads back, also behind its end', async (t) => {
   t.equal(await outcome(file.read(buffer, 0)), 'EBADF')
 })
 
-t.test('a new file is private until copyOwner()', { skip: !posix && 'needs POSIX modes' }, async (t) => {
+t.test('a new file is private until copyOwner()', { skip: !posix && 'needs POSIX modes' }, async t => {
   const path = join(await temporaryFolder(t), 'a')
   const file = await realFiles.open(path, 'create')
   const stat = await file.stat()
@@ -50,7 +50,7 @@ t.test('a new file is private until copyOwner()', { skip: !posix && 'needs POSIX
 t.test(
   'copyOwner() gives the file away before it sets the mode',
   { skip: !root && 'needs root' },
-  async (t) => {
+  async t => {
     const folder = await temporaryFolder(t)
     await writeFile(join(folder, 'like'), '')
     await chown(join(folder, 'like'), 1234, 2345)
@@ -67,7 +67,7 @@ t.test(
 t.test(
   'copyOwner() leaves an owner that may not be set',
   { skip: !root && 'needs root to drop it' },
-  async (t) => {
+  async t => {
     const folder = await temporaryFolder(t)
     await chown(folder, 1234, 1234)
     const like = await realFiles.stat(folder)
@@ -96,7 +96,7 @@ t.test(
 t.test(
   'open() never follows a link, and takes nothing but files',
   { skip: !posix && 'needs links' },
-  async (t) => {
+  async t => {
     const folder = await temporaryFolder(t)
     await writeFile(join(folder, 'a'), 'x')
     await symlink(join(folder, 'a'), join(folder, 'link'))
@@ -106,7 +106,7 @@ t.test(
       const path = join(folder, name)
       const open = (access: 'read' | 'write' | 'create') => async () =>
         (await realFiles.open(path, access)).close()
-      return Promise.all([open('read'), open('write'), open('create')].map((work) => outcome(work())))
+      return Promise.all([open('read'), open('write'), open('create')].map(work => outcome(work())))
     }
     t.same(await tryOpen('link'), ['ELOOP', 'ELOOP', 'EEXIST'])
     t.same(await tryOpen('dangling'), ['ELOOP', 'ELOOP', 'EEXIST'])
@@ -120,7 +120,7 @@ t.test(
   },
 )
 
-t.test('stat() tells two names of one file, holes and nanoseconds', async (t) => {
+t.test('stat() tells two names of one file, holes and nanoseconds', async t => {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'a')
   await writeFile(path, 'x')
@@ -136,7 +136,7 @@ t.test('stat() tells two names of one file, holes and nanoseconds', async (t) =>
   t.equal(await realFiles.stat(join(folder, 'nothing')), undefined)
 })
 
-t.test('readFile() refuses what is longer than asked for', async (t) => {
+t.test('readFile() refuses what is longer than asked for', async t => {
   const path = join(await temporaryFolder(t), 'a')
   await writeFile(path, 'x'.repeat(1000))
   t.equal((await realFiles.readFile(path, 1000)).length, 1000)
@@ -146,13 +146,13 @@ t.test('readFile() refuses what is longer than asked for', async (t) => {
 t.test(
   'readFile() reads files that do not tell their length',
   { skip: process.platform !== 'linux' },
-  async (t) => {
+  async t => {
     const bytes = await realFiles.readFile('/proc/self/status', 1 << 20)
     t.match(Buffer.from(bytes).toString(), /^Name:/)
   },
 )
 
-t.test('names: rename() replaces, link() does not, folders are made once', async (t) => {
+t.test('names: rename() replaces, link() does not, folders are made once', async t => {
   const folder = await temporaryFolder(t)
   const at = (name: string): string => join(folder, name)
   await writeFile(at('a'), 'a')
@@ -170,14 +170,14 @@ t.test('names: rename() replaces, link() does not, folders are made once', async
   t.equal(await outcome(realFiles.unlink(at('b'))), 'ENOENT')
 })
 
-t.test('freeSpace() tells what this user can write', async (t) => {
+t.test('freeSpace() tells what this user can write', async t => {
   const folder = await temporaryFolder(t)
   const free = await realFiles.freeSpace(folder)
   t.ok(Number.isSafeInteger(free) && free > 0)
   t.equal(await outcome(realFiles.freeSpace(join(folder, 'nothing'))), 'ENOENT')
 })
 
-t.test('a position below zero is refused, not taken for "here"', async (t) => {
+t.test('a position below zero is refused, not taken for "here"', async t => {
   const file = await realFiles.open(join(await temporaryFolder(t), 'a'), 'create')
   for (const bad of [-1, 0.5, Number.NaN, 2 ** 53]) {
     t.equal(await outcome(file.read(new Uint8Array(1), bad)), 'RangeError')

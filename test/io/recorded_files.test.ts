@@ -19,7 +19,7 @@ const EXTRA_NAMES = ['link', 'link/a', 'to-file', 'dangling', 'a/below', 'nothin
 t.test(
   'does what a real file system does, errors included',
   { skip: process.platform !== 'linux' },
-  async (t) => {
+  async t => {
     const random = testRandom(t)
     const end = Date.now() + budgetMs(3)
     let rounds = 0
@@ -53,7 +53,7 @@ t.test(
   },
 )
 
-t.test('records each change with the inode it was done to', async (t) => {
+t.test('records each change with the inode it was done to', async t => {
   const files = new RecordedFiles()
   await files.makeFolder('/m')
   const file = await files.open('/m/a', 'create')
@@ -80,21 +80,21 @@ t.test('records each change with the inode it was done to', async (t) => {
     'syncFolder /m',
     'write /m/a 0+1',
   ])
-  const inodes = files.entries.flatMap((entry) => (entry.path === '/m/a' ? [entry.inode] : []))
+  const inodes = files.entries.flatMap(entry => (entry.path === '/m/a' ? [entry.inode] : []))
   t.equal(new Set(inodes).size, 1, 'an open file keeps its identity when it is renamed')
   t.same((await files.readFile('/m/c', 1000))[0], 3)
 })
 
-t.test('a recorded write keeps its bytes when the caller uses the buffer again', async (t) => {
+t.test('a recorded write keeps its bytes when the caller uses the buffer again', async t => {
   const files = new RecordedFiles()
   const file = await files.open('/a', 'create')
   const buffer = new Uint8Array(65_536).fill(1)
   await file.write(buffer, 0)
   buffer.fill(2)
-  t.ok((await files.readFile('/a', 65_536)).every((byte) => byte === 1))
+  t.ok((await files.readFile('/a', 65_536)).every(byte => byte === 1))
 })
 
-t.test('fork() and settle() start anew from the present state', async (t) => {
+t.test('fork() and settle() start anew from the present state', async t => {
   const files = new RecordedFiles({ freeBytes: 1000 })
   const file = await files.open('/a', 'create')
   await file.write(new Uint8Array([1]), 0)
@@ -130,26 +130,26 @@ function randomDeed(random: SeededRandom, folder: string): { text: string; deed:
     [`open write ${a}`]: async (files, open) => {
       open.push(await files.open(a, 'write'))
     },
-    [`write ${which} ${position}+${data.length}`]: onFile((file) => file.write(data, position)),
-    [`read ${which} ${position}+${data.length}`]: onFile(async (file) => {
+    [`write ${which} ${position}+${data.length}`]: onFile(file => file.write(data, position)),
+    [`read ${which} ${position}+${data.length}`]: onFile(async file => {
       const buffer = new Uint8Array(data.length)
       return [await file.read(buffer, position), digest(buffer)]
     }),
-    [`truncate ${which} ${position}`]: onFile((file) => file.truncate(position)),
-    [`sync ${which}`]: onFile((file) => file.sync()),
-    [`fstat ${which}`]: onFile(async (file) => comparable(await file.stat())),
-    [`copyOwner ${which} ${mode}`]: onFile(async (file) => file.copyOwner({ ...(await file.stat()), mode })),
-    [`close ${which}`]: onFile(async (file) => file.close()),
-    [`rename ${a} ${b}`]: (files) => files.rename(a, b),
-    [`link ${a} ${b}`]: (files) => files.link(a, b),
-    [`unlink ${a}`]: (files) => files.unlink(a),
-    [`makeFolder ${a}`]: (files) => files.makeFolder(a),
-    [`syncFolder ${a}`]: (files) => files.syncFolder(a),
-    [`stat ${a}`]: async (files) => comparable(await files.stat(a)),
-    [`realPath ${a}`]: (files) => files.realPath(a),
-    [`list ${a}`]: (files) => files.list(a),
-    [`readFile ${a}`]: async (files) => digest(await files.readFile(a, 20_000)),
-    [`freeSpace ${a}`]: async (files) => typeof (await files.freeSpace(a)),
+    [`truncate ${which} ${position}`]: onFile(file => file.truncate(position)),
+    [`sync ${which}`]: onFile(file => file.sync()),
+    [`fstat ${which}`]: onFile(async file => comparable(await file.stat())),
+    [`copyOwner ${which} ${mode}`]: onFile(async file => file.copyOwner({ ...(await file.stat()), mode })),
+    [`close ${which}`]: onFile(async file => file.close()),
+    [`rename ${a} ${b}`]: files => files.rename(a, b),
+    [`link ${a} ${b}`]: files => files.link(a, b),
+    [`unlink ${a}`]: files => files.unlink(a),
+    [`makeFolder ${a}`]: files => files.makeFolder(a),
+    [`syncFolder ${a}`]: files => files.syncFolder(a),
+    [`stat ${a}`]: async files => comparable(await files.stat(a)),
+    [`realPath ${a}`]: files => files.realPath(a),
+    [`list ${a}`]: files => files.list(a),
+    [`readFile ${a}`]: async files => digest(await files.readFile(a, 20_000)),
+    [`freeSpace ${a}`]: async files => typeof (await files.freeSpace(a)),
   }
   const text = random.pick(Object.keys(deeds))
   return { text, deed: deeds[text] ?? (async () => undefined) }
@@ -164,8 +164,8 @@ function comparable(stat: Awaited<ReturnType<Files['stat']>>): unknown {
 
 async function outcome(work: Promise<unknown>): Promise<unknown> {
   return work.then(
-    (value) => ({ value }),
-    (error) => ({ error: errorCode(error) ?? error.name }),
+    value => ({ value }),
+    error => ({ error: errorCode(error) ?? error.name }),
   )
 }
 
