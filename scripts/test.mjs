@@ -1,4 +1,4 @@
-// npm test [-- FILTER…] [--coverage]
+// npm test [-- FILTER…] [--no-build] [--coverage]
 //
 // Builds dist/, then runs each test file with a Node process of its own, as many at a time as there are
 // processors. A FILTER is a part of a test file's path. The last line reads "N passed, N failed" or
@@ -22,6 +22,11 @@ process.chdir(root)
 
 const filters = process.argv.slice(2).filter(argument => !argument.startsWith('-'))
 const flags = process.argv.slice(2).filter(argument => argument.startsWith('-'))
+const unknown = flags.find(flag => !['--no-build', '--coverage'].includes(flag))
+if (unknown) {
+  console.error(`Cannot test: unknown option ${unknown}`)
+  process.exit(2)
+}
 const jobs = Number(process.env.VBOXMERGE_JOBS) || availableParallelism()
 const fileLimit = (Number(process.env.VBOXMERGE_FILE_LIMIT) || 900) * 1000
 const isCI = process.env.CI === 'true'
@@ -203,7 +208,7 @@ if (flags.includes('--coverage')) {
 }
 
 const started = Date.now()
-step('build', 'scripts/build.mjs')
+if (!flags.includes('--no-build')) step('build', 'scripts/build.mjs')
 if (isCI) {
   step('type check', 'node_modules/typescript/bin/tsc', '--noEmit')
   step('format and lint', 'node_modules/@biomejs/biome/bin/biome', 'ci', '--colors=off')

@@ -74,7 +74,8 @@ install_root() {
   [ -z "$http_proxy" ] || [ "$http_proxy" = DIRECT ] || printf 'Acquire::http::Proxy "%s";\n' "$http_proxy" >"$partial/etc/apt/apt.conf.d/proxy"
 
   # In a mount namespace of its own: whatever happens, no mount is left in a folder we might delete.
-  unshare --mount --propagation private /bin/bash -euc '
+  unshare --mount --propagation unchanged /bin/bash -euc '
+    mount --make-rprivate / 2>/dev/null || true # refused where / is no mount, in a plain chroot
     mount -t proc proc "$1/proc"
     mount --bind /dev "$1/dev"
     export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin

@@ -1,0 +1,149 @@
+import type { Uuid } from '../machine/machine.ts'
+
+/** The two ways of doing the work. */
+export type EngineName = 'virtualbox' | 'direct'
+
+/** A snapshot as plans and results name it. */
+export interface SnapshotRef {
+  readonly id: Uuid
+  readonly name: string
+}
+
+/** What a step reads, writes and gives back on the host, in bytes. */
+export interface StepForecast {
+  readonly readBytes: number
+  readonly writtenBytes: number
+  /** Length of files that goes away minus length that is added; negative when the machine grows. */
+  readonly freedBytes: number
+}
+
+/** Finishes what an interrupted run had begun. */
+export interface RecoverStep {
+  readonly kind: 'recover'
+  readonly reason: string
+  readonly forecast: StepForecast
+}
+
+/** Makes a snapshot's state the current state; the present current state is lost. */
+export interface RestoreStep {
+  readonly kind: 'restore'
+  readonly snapshot: SnapshotRef
+  readonly forecast: StepForecast
+}
+
+/** Gives up data: the snapshots of other branches, or the machine's saved state. */
+export interface DiscardStep {
+  readonly kind: 'discard'
+  readonly what: 'branches' | 'saved_state'
+  /** Children before parents; empty for a saved state. */
+  readonly snapshots: readonly SnapshotRef[]
+  readonly forecast: StepForecast
+}
+
+/** One run of images that becomes one image. */
+export interface FoldSummary {
+  /** The image that stays. */
+  readonly target: Uuid
+  readonly path: string
+  /** The images that are folded into it, lowest first. */
+  readonly folded: readonly Uuid[]
+}
+
+/** Folds snapshots into their parents. */
+export interface MergeStep {
+  readonly kind: 'merge'
+  /** Newest first. */
+  readonly snapshots: readonly SnapshotRef[]
+  readonly disks: readonly FoldSummary[]
+  readonly forecast: StepForecast
+}
+
+/** What compaction gives back on one image. */
+export interface CompactSummary {
+  readonly image: Uuid
+  readonly path: string
+  /** Bytes of blocks that go away. */
+  readonly reclaimBytes: number
+}
+
+/** Drops blocks that no one needs from base images. */
+export interface CompactStep {
+  readonly kind: 'compact'
+  readonly images: readonly CompactSummary[]
+  readonly forecast: StepForecast
+}
+
+/** Takes the protective base snapshot. */
+export interface SnapshotStep {
+  readonly kind: 'snapshot'
+  readonly name: string
+  readonly description: string
+  readonly forecast: StepForecast
+}
+
+/** One step of a plan, a plain object. */
+export type Step = RecoverStep | RestoreStep | DiscardStep | MergeStep | CompactStep | SnapshotStep
+
+/** The kinds of step. */
+export type StepKind = Step['kind']
+
+/** Something the user should know that is no failure. */
+export interface Warning {
+  readonly code: string
+  readonly message: string
+}
+
+/** A machine in figures. */
+export interface MachineSummary {
+  readonly state: string
+  /** Number of snapshots. */
+  readonly snapshots: number
+  readonly currentSnapshot: SnapshotRef | null
+  /** Number of hard disk images. */
+  readonly images: number
+  /** Length of all image files in bytes. */
+  readonly bytes: number
+  /** Bytes of all allocated blocks. */
+  readonly allocatedBytes: number
+  /** Sizes of the virtual disks of the current state, added, in bytes. */
+  readonly capacity: number
+  /** False when the figures are an upper bound (a forecast for the `virtualbox` engine). */
+  readonly exact: boolean
+}
+
+/** SHA-256 of a whole virtual disk. */
+export interface DiskDigest {
+  readonly controller: string
+  readonly port: number
+  readonly device: number
+  readonly image: Uuid
+  /** Lower-case hexadecimal. */
+  readonly sha256: string
+}
+
+/** Which machine a result is about. */
+export interface MachineRef {
+  readonly name: string
+  readonly id: Uuid
+  /** Absolute path of the `.vbox` file. */
+  readonly settingsFile: string
+  readonly registered: boolean
+}
+
+/** What every ensure operation resolves to. */
+export interface EnsureResult {
+  /** True exactly when the plan held a step. */
+  readonly changed: boolean
+  /** Why nothing was done although the plan held a step (only with `whenBusy: 'skip'`). */
+  readonly skipped?: string
+  readonly machine: MachineRef
+  readonly engine: EngineName
+  readonly engineReason: string
+  readonly steps: readonly Step[]
+  readonly before: MachineSummary
+  /** In check mode the forecast. */
+  readonly after: MachineSummary
+  readonly warnings: readonly Warning[]
+  /** Present when `digest` was asked for: the content of the current state's disks after the run. */
+  readonly digests?: readonly DiskDigest[]
+}

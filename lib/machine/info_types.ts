@@ -1,0 +1,62 @@
+import type { DiskDigest, MachineRef, MachineSummary, Step, Warning } from '../ensure/result.ts'
+import type { MediumType, Uuid } from './machine.ts'
+
+/** A snapshot as `info` shows it. */
+export interface SnapshotInfo {
+  readonly id: Uuid
+  readonly name: string
+  /** Null for the first snapshot. */
+  readonly parent: Uuid | null
+  /** As the settings file writes it, `2026-01-31T12:00:00Z`. */
+  readonly timeStamp: string
+  /** True for the snapshot that the current state hangs on. */
+  readonly current: boolean
+}
+
+/** A hard disk image as `info` shows it. */
+export interface ImageInfo {
+  readonly id: Uuid
+  /** Absolute path. */
+  readonly path: string
+  /** For example `VDI`. */
+  readonly format: string
+  /** For example `dynamic`, `fixed`, `differencing`. */
+  readonly variant: string
+  /** Null for a differencing image. */
+  readonly type: MediumType | null
+  readonly parent: Uuid | null
+  /** Size of the virtual disk in bytes. */
+  readonly capacity: number
+  /** Length of the file in bytes. */
+  readonly bytes: number
+  /** Bytes of the allocated blocks. */
+  readonly allocatedBytes: number
+  /** The states that attach it, in words. */
+  readonly attachedTo: readonly string[]
+}
+
+/** The operations that `info` looks ahead for. */
+export type PlannedOperation = 'merged' | 'compacted' | 'base_snapshot' | 'golden_image'
+
+/** What an operation with default options would do. */
+export interface PlanInfo {
+  /** `unknown` where only a look into the disks could tell (`scan`). */
+  readonly changed: boolean | 'unknown'
+  readonly steps: readonly Step[]
+  /** Why it would refuse to do anything. */
+  readonly refusal?: { readonly code: string; readonly message: string }
+}
+
+/** What is known of a machine. */
+export interface MachineInfo {
+  readonly machine: MachineRef
+  readonly state: string
+  readonly summary: MachineSummary
+  /** Parents before their children. */
+  readonly snapshots: readonly SnapshotInfo[]
+  readonly images: readonly ImageInfo[]
+  readonly plans: Readonly<Record<PlannedOperation, PlanInfo>>
+  readonly warnings: readonly Warning[]
+  /** Present when `digest` was asked for. */
+  readonly digests?: readonly DiskDigest[]
+}

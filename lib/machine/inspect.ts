@@ -1,0 +1,270 @@
+import { createHash } from 'node:crypto'
+import { FREE } from '../blocks/constants.ts'
+import { VboxmergeError } from '../errors.ts'
+import type { ImageHeader } from '../image/image.ts'
+import { openImage } from '../image/open_image.ts'
+import { readTable } from '../image/vdi/block_table.ts'
+import type { FileStat, Files } from '../io/files.ts'
+import type { InspectedImage, Inspection, InterruptedRun, Problem, Relink } from './inspection.ts'
+import { type Journal, readJournal } from './journal.ts'
+import type { MachineSettings, Medium, Uuid } from './machine.ts'
+import { imagesInUse, indexMedia } from './media_graph.ts'
+import { loadNeighbours, type Neighbours } from './neighbours.ts'
+import { readSettings } from './read_settings.ts'
+import { MAX_SETTINGS_BYTES, parseSettings } from './settings_document.ts'
+
+/** A machine's present state together with the bytes of its settings. */
+export interface InspectedMachine {
+  readonly inspection: Inspection
+  readonly settingsBytes: Uint8Array
+  readonly journal: Journal | undefined
+}
+
+/**
+ * Reads a machine: its settings, the headers of its images, and what other machines of the same VirtualBox
+ * use. Reads tables only of the current state's images, and no data at all.
+ *
+ * @throws {VboxmergeError} `machine_not_found`, `settings_corrupt`, `unsupported`, `image_encrypted`,
+ * `journal_foreign`. Problems of images are data of the result.
+ */
+export async function inspect(
+  files: Files,
+  settingsFile: string,
+  vboxUserHome: string,
+): Promise<InspectedMachine> {
+  const settingsBytes = await readSettingsFile(files, settingsFile)
+  const settings = await withNvram(files, readSettings(parseSettings(settingsBytes, settingsFile)))
+  const settingsHash = hashOf(settingsBytes)
+  const journal = await readJournal(files, settingsFile, settings.id)
+  const neighbours = await loadNeighbours(files, settings, vboxUserHome)
+  const media = indexMedia([settings.media, ...neighbours.registries])
+  const used = imagesInUse(settings, media)
+  const images = await inspectImages(files, media, used, journal)
+  return {
+    inspection: {
+      settings,
+      settingsHash,
+      registration: {
+        registered: neighbours.registered,
+        ownRegistryComplete: isOwnRegistryComplete(settings, used),
+      },
+      images,
+      sharedWith: sharedImages(neighbours, media),
+      emptyLeaves: await findEmptyLeaves(files, settings, images),
+      interrupted: journal === undefined ? undefined : interruptedRun(journal, settingsHash),
+    },
+    settingsBytes,
+    journal,
+  }
+}
+
+/** SHA-256 in lower-case hexadecimal. */
+export function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+async function readSettingsFile(files: Files, path: string): Promise<Uint8Array> {
+  const stat = await files.stat(path)
+  if (stat === undefined) {
+    throw new VboxmergeError(
+      'machine_not_found',
+      `Cannot read the machine: there is no file ${JSON.stringify(path)}`,
+    )
+  }
+  if (stat.kind !== 'file') {
+    throw new VboxmergeError(
+      'unsupported',
+      `Cannot read the machine: ${JSON.stringify(path)} is no regular file`,
+    )
+  }
+  return await files.readFile(path, MAX_SETTINGS_BYTES)
+}
+
+/** The settings name the machine's own EFI variables only where they are not beside them under their own name. */
+async function withNvram(files: Files, settings: MachineSettings): Promise<MachineSettings> {
+  if (settings.currentState.nvramFile !== undefined) return settings
+  const nvramFile = settings.file.replace(/\.vbox$/i, '.nvram')
+  if ((await files.stat(nvramFile))?.kind !== 'file') return settings
+  return { ...settings, currentState: { ...settings.currentState, nvramFile } }
+}
+
+function isOwnRegistryComplete(settings: MachineSettings, used: ReadonlySet<Uuid>): boolean {
+  const own = indexMedia([settings.media])
+  return [...used].every(id => own.has(id))
+}
+
+function sharedImages(neighbours: Neighbours, media: ReadonlyMap<Uuid, Medium>): Map<Uuid, string> {
+  const shared = new Map<Uuid, string>()
+  for (const other of neighbours.machines) {
+    for (const id of imagesInUse(other, media)) if (!shared.has(id)) shared.set(id, other.name)
+  }
+  return shared
+}
+
+async function inspectImages(
+  files: Files,
+  media: ReadonlyMap<Uuid, Medium>,
+  used: ReadonlySet<Uuid>,
+  journal: Journal | undefined,
+): Promise<Map<Uuid, InspectedImage>> {
+  const images = new Map<Uuid, InspectedImage>()
+  const names = new Map<string, Medium>()
+  for (const id of used) {
+    const medium = media.get(id)
+    if (medium === undefined) continue
+    const stat = await files.stat(medium.path)
+    const image = await inspectImage(files, medium, stat)
+    const key = stat === undefined ? undefined : `${stat.device}:${stat.inode}`
+    const twin = key === undefined ? undefined : names.get(key)
+    if (key !== undefined) names.set(key, medium)
+    images.set(id, twin === undefined ? image : { ...image, problem: sameFile(medium, twin) })
+  }
+  for (const [id, image] of images) {
+    if (image.problem !== undefined) continue
+    const problem = linkProblem(image, images, journal)
+    if (problem !== undefined) images.set(id, { ...image, problem })
+  }
+  return images
+}
+
+function sameFile(medium: Medium, twin: Medium): Problem {
+  return {
+    code: 'chain_mismatch',
+    message:
+      `the images ${describe(medium)} and ${describe(twin)} are one and the same file; ` +
+      'give each image a file of its own',
+  }
+}
+
+async function inspectImage(
+  files: Files,
+  medium: Medium,
+  stat: FileStat | undefined,
+): Promise<InspectedImage> {
+  const found = {
+    medium,
+    header: undefined,
+    fileSize: stat?.size ?? 0,
+    mtimeNs: stat?.mtimeNs ?? 0n,
+    links: stat?.links ?? 0,
+    problem: undefined,
+  }
+  if (medium.encrypted) {
+    const message = `the image ${describe(medium)} is encrypted; decrypt it first (VBoxManage encryptmedium)`
+    return { ...found, problem: { code: 'image_encrypted', message } }
+  }
+  if (stat === undefined) {
+    const message = `the image ${describe(medium)} is missing; bring the file back, or detach the disk`
+    return { ...found, problem: { code: 'image_missing', message } }
+  }
+  if (medium.format.toUpperCase() !== 'VDI') return found
+  try {
+    const header = await readHeader(files, medium.path)
+    return { ...found, header, problem: headerProblem(medium, header) }
+  } catch (error) {
+    if (!(error instanceof VboxmergeError)) throw error
+    return { ...found, problem: { code: error.code, message: error.message } }
+  }
+}
+
+async function readHeader(files: Files, path: string): Promise<ImageHeader> {
+  const image = await openImage(files, path, 'read')
+  await image.file.close()
+  return image.header
+}
+
+function headerProblem(medium: Medium, header: ImageHeader): Problem | undefined {
+  if (header.id !== medium.id) {
+    return mismatch(`the file ${JSON.stringify(medium.path)} is the image {${header.id}}, not {${medium.id}}`)
+  }
+  const isDifference = header.variant === 'differencing'
+  if (isDifference !== (medium.parent !== undefined)) {
+    return mismatch(
+      `the image ${describe(medium)} is ${isDifference ? 'a differencing' : 'a base'} image, but is registered ` +
+        `${isDifference ? 'without' : 'with'} a parent`,
+    )
+  }
+  return undefined
+}
+
+function linkProblem(
+  { medium, header }: InspectedImage,
+  images: ReadonlyMap<Uuid, InspectedImage>,
+  journal: Journal | undefined,
+): Problem | undefined {
+  if (header === undefined) return undefined
+  if (header.parent !== medium.parent && !isPending(journal?.relinks ?? [], medium, header)) {
+    return mismatch(
+      `the image ${describe(medium)} names {${header.parent ?? 'none'}} as its parent, but is registered under ` +
+        `{${medium.parent ?? 'none'}}`,
+    )
+  }
+  const parent = medium.parent === undefined ? undefined : images.get(medium.parent)
+  // An interrupted fold may have enlarged its target before the images above it went.
+  if (journal !== undefined || parent?.header === undefined) return undefined
+  if (parent.header.capacity > header.capacity) {
+    return {
+      code: 'unsupported',
+      message:
+        `the image ${describe(medium)} is smaller than its parent (${header.capacity} and ` +
+        `${parent.header.capacity} bytes); resize it first`,
+    }
+  }
+  return undefined
+}
+
+/** Between the second commit and the last relink, a header still names the image that was folded. */
+function isPending(relinks: readonly Relink[], medium: Medium, header: ImageHeader): boolean {
+  return relinks.some(
+    ({ child, from, to }) => child === medium.id && from === header.parent && to === medium.parent,
+  )
+}
+
+function mismatch(found: string): Problem {
+  return {
+    code: 'chain_mismatch',
+    message: `${found}; the settings do not fit the files: restore the matching .vbox, or the matching images`,
+  }
+}
+
+function describe(medium: Medium): string {
+  return `${JSON.stringify(medium.path)} {${medium.id}}`
+}
+
+async function findEmptyLeaves(
+  files: Files,
+  settings: MachineSettings,
+  images: ReadonlyMap<Uuid, InspectedImage>,
+): Promise<Set<Uuid>> {
+  const empty = new Set<Uuid>()
+  if (settings.rootSnapshot === undefined) return empty
+  for (const { image: id } of settings.currentState.attachments) {
+    const image = images.get(id)
+    if (image?.header?.parent === undefined || image.problem !== undefined) continue
+    if (image.header.allocatedBlocks === 0 && (await isTableFree(files, image.medium.path))) empty.add(id)
+  }
+  return empty
+}
+
+async function isTableFree(files: Files, path: string): Promise<boolean> {
+  const image = await openImage(files, path, 'read')
+  try {
+    return (await readTable(image)).every(entry => entry === FREE)
+  } finally {
+    await image.file.close()
+  }
+}
+
+function interruptedRun(journal: Journal, settingsHash: string): InterruptedRun {
+  const { before, first, second } = journal.hashes
+  const reached =
+    settingsHash === second
+      ? 'second_commit'
+      : settingsHash === first
+        ? 'first_commit'
+        : settingsHash === before
+          ? 'nothing'
+          : 'unknown'
+  const { registered, relinks, settles } = journal
+  return { reached, registered, relinks, settles }
+}

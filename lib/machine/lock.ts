@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { VboxmergeError } from '../errors.ts'
+import { errorCode } from '../io/errno.ts'
+import type { Files } from '../io/files.ts'
+import { type Claim, type Claimant, claimFile, readHolder, removeFile } from './exclusive_file.ts'
+import { type HostFacts, realHostFacts } from './host_facts.ts'
+import { describeHolder, isGone, type LockHolder } from './lock_holder.ts'
+
+/** How long to wait for a lock. */
+export interface LockOptions {
+  /** Seconds; 0 tries once. */
+  readonly timeout: number
+  /** Ends the waiting; the promise rejects with its reason. */
+  readonly signal?: AbortSignal | undefined
+  /** The time in milliseconds since 1970. Default: the clock. */
+  readonly now?: () => number
+  /** Default: this computer. */
+  readonly host?: HostFacts
+}
+
+/** A lock that is held. */
+export interface Lock {
+  /** The lock file. */
+  readonly path: string
+  /** Gives the lock back. Deletes nothing but its own file; a second call does nothing. */
+  release(): Promise<void>
+}
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 1000
+
+/** Times that a lock may go away while it is looked at before that counts as being held. */
+const MOST_QUICK_TRIES = 10
+
+/** Returns the path of the file that locks a machine, beside its `.vbox`. */
+export function lockPathOf(settingsFile: string): string {
+  return `${settingsFile}.vboxmerge-lock`
+}
+
+/**
+ * Locks a machine against other runs of vboxmerge and waits for one that has it. The lock of a process
+ * that is certainly gone is taken over; one of another host, and one that cannot be read, never is.
+ *
+ * Throws `machine_locked` when `timeout` is over, `engine_failed` when no lock can be written there,
+ * and the signal's reason. The caller releases the lock whatever happens.
+ */
+export async function acquireLock(files: Files, settingsFile: string, options: LockOptions): Promise<Lock> {
+  const { timeout, signal, now = Date.now, host = realHostFacts } = options
+  signal?.throwIfAborted()
+  const path = lockPathOf(settingsFile)
+  const self = await host.self()
+  const token = randomBytes(8).toString('hex')
+  const like = await files.stat(settingsFile)
+  const deadline = performance.now() + 1000 * timeout
+  let pause = FIRST_PAUSE_MS
+  let vanished = 0
+  for (;;) {
+    const me: LockHolder = { ...self, token, since: new Date(now()).toISOString() }
+    const claimant: Claimant = { files, me, like, isGone: holder => isGone(holder, self, host) }
+    const claim = await tryClaim(claimant, path, settingsFile)
+    if (claim === 'mine') {
+      // What others left behind is in no one's way.
+      await clearAway(claimant, path).catch(() => undefined)
+      return heldLock(files, path, token)
+    }
+    if (claim === 'vanished' && vanished++ < MOST_QUICK_TRIES) continue
+    const left = deadline - performance.now()
+    if (left <= 0) throw lockedError(settingsFile, path, claim, now())
+    await sleep(Math.min(pause * (0.75 + Math.random() / 2), left), signal)
+    pause = Math.min(pause * 1.6, LONGEST_PAUSE_MS)
+  }
+}
+
+/** Runs `work` while a machine is locked, and gives the lock back however it ends. */
+export async function withLock<T>(
+  files: Files,
+  settingsFile: string,
+  options: LockOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = await acquireLock(files, settingsFile, options)
+  try {
+    return await work()
+  } finally {
+    await lock.release()
+  }
+}
+
+async function tryClaim(claimant: Claimant, path: string, settingsFile: string): Promise<Claim> {
+  try {
+    return await claimFile(claimant, path)
+  } catch (cause) {
+    await heldLock(claimant.files, path, claimant.me.token)
+      .release()
+      .catch(() => undefined)
+    const code = errorCode(cause)
+    if (code === undefined) throw cause
+    const text = `Cannot lock "${settingsFile}": its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
+    throw new VboxmergeError('engine_failed', text, { cause })
+  }
+}
+
+function heldLock(files: Files, path: string, token: string): Lock {
+  let held = true
+  const release = async (): Promise<void> => {
+    if (!held) return
+    held = false
+    const found = await readHolder(files, path)
+    if (found !== 'absent' && found.holder?.token === token) await removeFile(files, path)
+  }
+  return { path, release }
+}
+
+/**
+ * Removes what crashed runs left beside the lock. Only the holder may: a claim is worth nothing once
+ * someone else has the lock, and whoever loses a draft simply tries again.
+ */
+async function clearAway(claimant: Claimant, path: string): Promise<void> {
+  const { files } = claimant
+  const folder = dirname(path)
+  for (const name of await files.list(folder)) {
+    if (!name.startsWith(`${basename(path)}.`)) continue
+    const found = await readHolder(files, join(folder, name))
+    if (found === 'absent') continue
+    const { holder } = found
+    const litter = holder === undefined ? name.endsWith('.new') : await claimant.isGone(holder)
+    if (litter) await removeFile(files, join(folder, name))
+  }
+}
+
+async function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, signal === undefined ? {} : { signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  }
+}
+
+function lockedError(
+  settingsFile: string,
+  path: string,
+  claim: Exclude<Claim, 'mine'>,
+  now: number,
+): VboxmergeError {
+  const found = claim === 'vanished' ? `"${path}" comes and goes` : describeClaim(claim.holder, path, now)
+  const help = `wait for it or raise lockTimeout; when no vboxmerge runs there any more, delete "${path}"`
+  return new VboxmergeError('machine_locked', `Cannot lock "${settingsFile}": ${found}; ${help}`)
+}
+
+function describeClaim(holder: LockHolder | undefined, path: string, now: number): string {
+  return holder === undefined ? `"${path}" cannot be read` : describeHolder(holder, now)
+}

@@ -1,0 +1,49 @@
+import { VboxmergeError } from '../errors.ts'
+import type { Files } from '../io/files.ts'
+import type { MachineSettings, Medium } from './machine.ts'
+import { readSettings } from './read_settings.ts'
+import { loadRegistry } from './registry.ts'
+import { MAX_SETTINGS_BYTES, parseSettings } from './settings_document.ts'
+
+/** What VirtualBox's settings folder tells of a machine's surroundings. */
+export interface Neighbours {
+  /** Whether this very machine is registered there. */
+  readonly registered: boolean
+  /** The other registered machines whose settings can be read. */
+  readonly machines: readonly MachineSettings[]
+  /** Media registries of the other machines, and VirtualBox's own. */
+  readonly registries: readonly (readonly Medium[])[]
+}
+
+/** Reads `VirtualBox.xml` and the settings of every machine it lists but the given one. */
+export async function loadNeighbours(
+  files: Files,
+  settings: MachineSettings,
+  vboxUserHome: string,
+): Promise<Neighbours> {
+  const registry = await loadRegistry(files, vboxUserHome)
+  const ownPath = (await files.realPath(settings.file)) ?? settings.file
+  const machines: MachineSettings[] = []
+  let registered = false
+  for (const entry of registry.machines) {
+    const path = (await files.realPath(entry.settingsFile)) ?? entry.settingsFile
+    if (path === ownPath) {
+      registered = true
+      continue
+    }
+    const other = await loadOther(files, path)
+    if (other !== undefined) machines.push(other)
+  }
+  return { registered, machines, registries: [...machines.map(other => other.media), registry.media] }
+}
+
+async function loadOther(files: Files, path: string): Promise<MachineSettings | undefined> {
+  if ((await files.stat(path)) === undefined) return undefined
+  try {
+    return readSettings(parseSettings(await files.readFile(path, MAX_SETTINGS_BYTES), path))
+  } catch (error) {
+    // A machine that cannot be read cannot be known to share anything; VirtualBox calls it inaccessible too.
+    if (error instanceof VboxmergeError || error instanceof RangeError) return undefined
+    throw error
+  }
+}
