@@ -1,0 +1,109 @@
+import { basename, dirname, extname, sep } from 'node:path'
+import { VboxmergeError } from '../../errors.ts'
+import { openImage } from '../../image/open_image.ts'
+import type { Files } from '../../io/files.ts'
+import { type JournalFile, journalPath } from '../../machine/journal.ts'
+import type { MachineSettings } from '../../machine/machine.ts'
+import { eachMedium, eachState } from '../../machine/media_graph.ts'
+import { pendingPath } from './commit_settings.ts'
+import { removeIfThere } from './durable_file.ts'
+
+/** Ending of the file that is to take the place of an image. */
+export const FRESH_SUFFIX = '.vboxmerge-fresh'
+
+const EXTENSIONS: Readonly<Record<'saved_state' | 'nvram', string>> = { saved_state: '.sav', nvram: '.nvram' }
+
+/**
+ * Deletes files that no settings name any more. An image goes only when it has the UUID that the journal
+ * says; a saved state or EFI variables only from the machine's own folders. What does not fit stays.
+ */
+export async function deleteUnnamed(
+  files: Files,
+  settings: MachineSettings,
+  unwanted: readonly JournalFile[],
+): Promise<void> {
+  const named = namedFiles(settings)
+  const folders = new Set<string>()
+  for (const file of unwanted) {
+    if (named.has(file.path)) continue
+    const fits =
+      file.kind === 'image'
+        ? await isThatImage(files, file)
+        : isInside(settings, file.path, EXTENSIONS[file.kind])
+    if (!fits) continue
+    if (await removeIfThere(files, file.path)) folders.add(dirname(file.path))
+  }
+  for (const folder of folders) await files.syncFolder(folder)
+}
+
+/** Deletes what a run made and no settings name: it may be half-written, so its name counts too. */
+export async function deleteCreated(
+  files: Files,
+  settings: MachineSettings,
+  created: readonly JournalFile[],
+): Promise<void> {
+  const named = namedFiles(settings)
+  const isOwnName = ({ path, id }: JournalFile): boolean =>
+    path.endsWith(FRESH_SUFFIX)
+      ? named.has(path.slice(0, -FRESH_SUFFIX.length))
+      : basename(path) === `{${id}}.vdi`
+  const halfWritten: string[] = []
+  for (const file of created) {
+    if (file.kind !== 'image' || named.has(file.path) || !isOwnName(file)) continue
+    if (await isUnreadable(files, file.path)) halfWritten.push(file.path)
+  }
+  for (const path of halfWritten) await removeIfThere(files, path)
+  await deleteUnnamed(files, settings, created)
+  for (const folder of new Set(halfWritten.map(path => dirname(path)))) await files.syncFolder(folder)
+}
+
+/** Removes the files beside the settings that a run writes before it commits. */
+export async function deletePending(files: Files, settingsFile: string): Promise<void> {
+  const names = [
+    pendingPath(settingsFile, 'first'),
+    pendingPath(settingsFile, 'second'),
+    `${settingsFile}-prev.vboxmerge-tmp`,
+    `${journalPath(settingsFile)}.vboxmerge-tmp`,
+  ]
+  let removed = false
+  for (const name of names) removed = (await removeIfThere(files, name)) || removed
+  if (removed) await files.syncFolder(dirname(settingsFile))
+}
+
+function namedFiles(settings: MachineSettings): Set<string> {
+  const named = new Set<string>([settings.file])
+  for (const medium of eachMedium(settings.media)) named.add(medium.path)
+  for (const { state } of eachState(settings)) {
+    if (state.stateFile !== undefined) named.add(state.stateFile)
+    if (state.nvramFile !== undefined) named.add(state.nvramFile)
+  }
+  return named
+}
+
+async function isThatImage(files: Files, { path, id }: JournalFile): Promise<boolean> {
+  if ((await files.stat(path))?.kind !== 'file') return false
+  const image = await readable(files, path)
+  return image !== undefined && image === id
+}
+
+async function isUnreadable(files: Files, path: string): Promise<boolean> {
+  if ((await files.stat(path))?.kind !== 'file') return false
+  return (await readable(files, path)) === undefined
+}
+
+async function readable(files: Files, path: string): Promise<string | undefined> {
+  try {
+    const image = await openImage(files, path, 'read')
+    await image.file.close()
+    return image.header.id
+  } catch (error) {
+    if (error instanceof VboxmergeError) return undefined
+    throw error
+  }
+}
+
+function isInside(settings: MachineSettings, path: string, extension: string): boolean {
+  if (extname(path).toLowerCase() !== extension) return false
+  const folders = [dirname(settings.file), settings.snapshotFolder]
+  return folders.some(folder => path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`))
+}

@@ -1,0 +1,25 @@
+import type { Progress } from '../../ensure/progress.ts'
+import type { Files } from '../../io/files.ts'
+import type { Prepared } from '../prepared.ts'
+import type { Manage } from '../virtualbox/manage.ts'
+
+/** A run of the direct engine. */
+export interface DirectRun {
+  readonly files: Files
+  readonly prepared: Prepared
+  /**
+   * Looks at the machine and plans again: unregistering rewrites the settings, and the world may have moved.
+   * With `ownJournal` the journal that is found is this run's own, and tells of no interrupted run.
+   */
+  readonly prepareAgain: (ownJournal: boolean) => Promise<Prepared>
+  /** Undefined where there is no VBoxManage; a registered machine needs it. */
+  readonly manage: Manage | undefined
+  /** Who runs, for the journal. */
+  readonly user: string
+  readonly vboxUserHome: string
+  /** Seconds to wait while another session holds the machine. */
+  readonly lockTimeout: number
+  readonly now: Date
+  readonly onProgress: (progress: Progress) => void
+  readonly signal: AbortSignal | undefined
+}

@@ -1,0 +1,41 @@
+import { dirname } from 'node:path'
+import type { FileStat, Files } from '../../io/files.ts'
+
+/** Writes a new file and flushes its content; its name is durable once its folder is flushed. */
+export async function writeNewFile(
+  files: Files,
+  path: string,
+  bytes: Uint8Array,
+  like: FileStat | undefined,
+): Promise<void> {
+  const file = await files.open(path, 'create')
+  try {
+    await file.write(bytes, 0)
+    if (like !== undefined) await file.copyOwner(like)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Puts content in the place of a file in one step that a crash cannot split. */
+export async function replaceFile(
+  files: Files,
+  path: string,
+  bytes: Uint8Array,
+  like: FileStat | undefined,
+): Promise<void> {
+  const temporary = `${path}.vboxmerge-tmp`
+  await removeIfThere(files, temporary)
+  await writeNewFile(files, temporary, bytes, like)
+  await files.rename(temporary, path)
+  await files.syncFolder(dirname(path))
+}
+
+/** Removes a file that may be missing. Returns whether it was there. */
+export async function removeIfThere(files: Files, path: string): Promise<boolean> {
+  const stat = await files.stat(path)
+  if (stat === undefined || stat.kind === 'folder') return false
+  await files.unlink(path)
+  return true
+}

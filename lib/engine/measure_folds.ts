@@ -1,0 +1,235 @@
+import type { BlockPlan, FoldRange } from '../blocks/block_plan.ts'
+import { freshPlan, planBlocks } from '../blocks/plan_blocks.ts'
+import type { Figures, FoldFigures, ImageFigures } from '../ensure/figures.ts'
+import type { TreePlan } from '../ensure/plan_tree.ts'
+import type { Progress } from '../ensure/progress.ts'
+import type { WantedCompaction } from '../ensure/wanted.ts'
+import { differencingHeader } from '../image/vdi/create.ts'
+import type { Files } from '../io/files.ts'
+import type { Inspection } from '../machine/inspection.ts'
+import type { Uuid } from '../machine/machine.ts'
+import { chainOf, indexMedia } from '../machine/media_graph.ts'
+import { validStamp } from './compaction_stamp.ts'
+import { inPlaceObstacle } from './direct/fold_image.ts'
+import { type FoldPaths, type OpenFold, openFold } from './open_fold.ts'
+import { scanZeros, type ZeroBlocks } from './scan_zeros.ts'
+
+/** How a fold is to be carried out. */
+export interface MeasuredFold {
+  readonly images: readonly Uuid[]
+  readonly paths: FoldPaths
+  /** Blocks of the target that are dropped although they are allocated. */
+  readonly dead: ZeroBlocks | undefined
+}
+
+/** What was read to make a plan: the figures for people, and what the direct engine goes by. */
+export interface Measured {
+  readonly figures: Figures
+  readonly folds: readonly MeasuredFold[]
+  /** Bases that were looked through, with the bytes that compaction could still give back after the run. */
+  readonly scanned: ReadonlyMap<Uuid, number>
+  /** What scans found, by the state of the images that they read. */
+  readonly scans: ReadonlyMap<string, ZeroBlocks>
+}
+
+/** What measuring needs beside the machine. */
+export interface MeasureContext {
+  readonly files: Files
+  readonly onProgress: (progress: Progress) => void
+  readonly signal: AbortSignal | undefined
+  /** An earlier measurement of the same machine, whose scans are used again where no image changed. */
+  readonly previous?: Measured
+}
+
+/**
+ * Reads the tables of the images that a plan folds or compacts, looks for blocks of zeros where compaction is
+ * wanted, and says what the work comes to. Writes nothing.
+ *
+ * @throws {VboxmergeError} `image_missing`, `image_corrupt`, `unsupported`; the signal's reason.
+ */
+export async function measureFolds(
+  machine: Inspection,
+  tree: TreePlan,
+  wanted: WantedCompaction | undefined,
+  context: MeasureContext,
+): Promise<Measured> {
+  const figures: FoldFigures[] = []
+  const folds: MeasuredFold[] = []
+  const sizes = new Map<Uuid, number>()
+  const scanned = new Map<Uuid, number>()
+  const scans = new Map<string, ZeroBlocks>()
+  let scannedBytes = 0
+  const compactable = new Set(tree.compactable)
+  const alone = tree.compactable
+    .filter(id => !tree.folds.some(fold => fold.images.includes(id)))
+    .filter(id => !isKnownCompact(machine, id, wanted))
+    .map(id => [id])
+  for (const images of [...tree.folds.map(fold => fold.images), ...alone]) {
+    if (!images.every(id => machine.images.get(id)?.header !== undefined)) continue
+    const compaction = compactable.has(images[0] ?? '') ? wanted : undefined
+    const measured = await measureFold(machine, images, compaction, context)
+    if (measured.zeros !== undefined) scans.set(identityOf(machine, images), measured.zeros)
+    scannedBytes += measured.zeros?.readBytes ?? 0
+    sizes.set(images[0] ?? '', measured.capacity)
+    if (compaction !== undefined) scanned.set(images[0] ?? '', measured.remainingBytes)
+    if (images.length > 1 || measured.figures.compacts) {
+      figures.push(measured.figures)
+      folds.push(measured.fold)
+    }
+  }
+  const leafSize = (over: Uuid): number => newLeafSize(machine, over, sizes)
+  return {
+    figures: {
+      folds: figures,
+      restoredLeaves: tree.restoredLeavesOver.map(leafSize),
+      snapshotLeaves: tree.snapshotLeavesOver.map(leafSize),
+      scannedBytes,
+    },
+    folds,
+    scanned,
+    scans,
+  }
+}
+
+/** Whether an earlier run left word that there is too little to compact. */
+function isKnownCompact(machine: Inspection, id: Uuid, wanted: WantedCompaction | undefined): boolean {
+  const stamp = validStamp(machine, id)
+  const image = machine.images.get(id)?.header
+  if (stamp === undefined || image === undefined || wanted === undefined) return false
+  return !isWorthWhile(
+    wanted,
+    stamp.reclaimableBytes,
+    image.allocatedBlocks * image.blockSize,
+    image.blockSize,
+  )
+}
+
+function newLeafSize(machine: Inspection, over: Uuid, sizes: ReadonlyMap<Uuid, number>): number {
+  const header = machine.images.get(over)?.header
+  if (header === undefined) return 0
+  const capacity = sizes.get(over) ?? header.capacity
+  return differencingHeader({ parent: { ...header, capacity } }).dataOffset
+}
+
+interface FoldMeasurement {
+  readonly figures: FoldFigures
+  readonly fold: MeasuredFold
+  readonly capacity: number
+  readonly zeros: ZeroBlocks | undefined
+  /** What compaction could still give back after the run, in bytes. */
+  readonly remainingBytes: number
+}
+
+async function measureFold(
+  machine: Inspection,
+  images: readonly Uuid[],
+  wanted: WantedCompaction | undefined,
+  context: MeasureContext,
+): Promise<FoldMeasurement> {
+  const paths = pathsOf(machine, images)
+  const open = await openFold(context.files, paths, 'read', context.signal)
+  try {
+    const links = machine.images.get(images[0] ?? '')?.links ?? 1
+    const merge = choosePlan(open.range, links)
+    const known = context.previous?.scans.get(identityOf(machine, images))
+    const zeros = wanted === undefined ? undefined : (known ?? (await scan(paths, merge, context)))
+    const compacted = zeros === undefined ? merge : choosePlan({ ...open.range, dead: zeros.has }, links)
+    // A range of one image is not touched by a merge: its count stays, with orphans and all.
+    const before = images.length > 1 ? figuresOf(merge) : untouched(open.range)
+    const reclaimBytes = before.allocatedBytes - figuresOf(compacted).allocatedBytes
+    const compacts =
+      wanted !== undefined &&
+      isWorthWhile(wanted, reclaimBytes, before.allocatedBytes, open.range.target.blockSize)
+    const final = compacts ? compacted : merge
+    return {
+      figures: {
+        images,
+        merge: before,
+        final: compacts || images.length > 1 ? figuresOf(final) : before,
+        upperBound: upperBound(open, before),
+        mayCompact: wanted !== undefined,
+        compacts,
+        reclaimBytes: compacts ? reclaimBytes : 0,
+        neededBytes: final.costs.neededBytes,
+      },
+      fold: { images, paths, dead: compacts ? zeros : undefined },
+      capacity: open.range.capacity,
+      zeros,
+      remainingBytes: compacts ? 0 : Math.max(0, reclaimBytes),
+    }
+  } finally {
+    await open.close()
+  }
+}
+
+/** Plans in place where that is safe, else a fresh file. */
+export function choosePlan(range: FoldRange, links: number): BlockPlan {
+  const plan = planBlocks(range)
+  return inPlaceObstacle(plan, { links }) === undefined ? plan : freshPlan(range)
+}
+
+/** Files of a fold and of what lies below it. */
+export function pathsOf(machine: Inspection, images: readonly Uuid[]): FoldPaths {
+  const media = indexMedia([[...machine.images.values()].map(image => image.medium)])
+  const below = chainOf(media, images[0] ?? '').slice(0, -1)
+  return {
+    below: below.map(medium => medium.path),
+    range: images.map(id => machine.images.get(id)?.medium.path ?? ''),
+  }
+}
+
+/** Changes when one of the images does. */
+function identityOf(machine: Inspection, images: readonly Uuid[]): string {
+  return images
+    .map(id => {
+      const image = machine.images.get(id)
+      return `${id} ${image?.fileSize} ${image?.mtimeNs} ${image?.header?.modification}`
+    })
+    .join('\n')
+}
+
+async function scan(paths: FoldPaths, plan: BlockPlan, context: MeasureContext): Promise<ZeroBlocks> {
+  const total = plan.allocatedBlocks * plan.target.blockSize
+  const subject = paths.range[0] ?? ''
+  let done = 0
+  const onRead = (bytes: number): void => {
+    done += bytes
+    context.onProgress({ phase: 'scan', subject, done, total, unit: 'bytes' })
+  }
+  return await scanZeros(context.files, paths.range, plan, onRead, context.signal)
+}
+
+function figuresOf(plan: BlockPlan): ImageFigures {
+  const { readBytes, writtenBytes } = plan.costs
+  const allocatedBytes = plan.allocatedBlocks * plan.target.blockSize
+  return { readBytes, writtenBytes, allocatedBytes, fileSize: plan.fileSize }
+}
+
+function untouched({ target }: FoldRange): ImageFigures {
+  const allocatedBytes = target.allocatedBlocks * target.blockSize
+  return { readBytes: 0, writtenBytes: 0, allocatedBytes, fileSize: target.fileSize }
+}
+
+function isWorthWhile(
+  { minReclaim }: WantedCompaction,
+  reclaimBytes: number,
+  allocatedBytes: number,
+  blockSize: number,
+): boolean {
+  if (reclaimBytes <= 0) return false
+  if (minReclaim === 'one_block') return reclaimBytes >= blockSize
+  return reclaimBytes >= ('bytes' in minReclaim ? minReclaim.bytes : minReclaim.share * allocatedBytes)
+}
+
+/** VirtualBox may hold every block that an image of the range holds. */
+function upperBound({ chain, range }: OpenFold, before: ImageFigures): ImageFigures {
+  const { target, targetIndex, capacity } = range
+  let blocks = target.allocatedBlocks
+  for (const { header } of chain.slice(targetIndex + 1)) {
+    const { allocatedBlocks, blockSize } = header
+    blocks += allocatedBlocks * Math.max(1, blockSize / target.blockSize)
+  }
+  blocks = Math.min(Math.ceil(capacity / target.blockSize), blocks)
+  const fileSize = target.dataOffset + blocks * (target.blockSize + target.blockExtra)
+  return { ...before, allocatedBytes: blocks * target.blockSize, fileSize }
+}

@@ -1,0 +1,71 @@
+import type { BlockPlan } from '../blocks/block_plan.ts'
+import { FREE, ZERO } from '../blocks/constants.ts'
+import { openChain } from '../image/chain_view.ts'
+import { isZero } from '../image/zero.ts'
+import type { Files } from '../io/files.ts'
+
+/** Blocks of a disk that hold nothing but zeros, one bit each. */
+export interface ZeroBlocks {
+  has(block: number): boolean
+  readonly count: number
+  /** Bytes that were read to find them. */
+  readonly readBytes: number
+}
+
+/** A block with data mostly shows it in its first bytes, so few blocks have to be read to their end. */
+const FIRST_READ = 64 * 1024
+const IN_FLIGHT = 4
+
+/**
+ * Finds the blocks of a plan's outcome that hold nothing but zeros.
+ *
+ * @param paths Files of the range, lowest first, down to the base.
+ * @param onRead Is told the bytes of disk that were dealt with since the last call.
+ * @throws The signal's reason.
+ */
+export async function scanZeros(
+  files: Files,
+  paths: readonly string[],
+  plan: BlockPlan,
+  onRead: (bytes: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<ZeroBlocks> {
+  const view = await openChain(files, paths, { links: 'ignore', ...(signal === undefined ? {} : { signal }) })
+  const bits = new Uint8Array(Math.ceil(plan.table.length / 8))
+  const { blockSize } = plan.target
+  let count = 0
+  let readBytes = 0
+  let next = 0
+  const scanBlock = async (block: number, buffer: Uint8Array): Promise<void> => {
+    const start = block * blockSize
+    const length = Math.min(blockSize, plan.capacity - start)
+    for (let at = 0; at < length; ) {
+      const part = buffer.subarray(
+        0,
+        at === 0 ? Math.min(FIRST_READ, length) : Math.min(buffer.length, length - at),
+      )
+      await view.read(part, start + at)
+      readBytes += part.length
+      if (!isZero(part)) return
+      at += part.length
+    }
+    bits[block >> 3] = (bits[block >> 3] ?? 0) | (1 << (block & 7))
+    count += 1
+  }
+  const work = async (): Promise<void> => {
+    const buffer = new Uint8Array(Math.min(blockSize, 1024 * 1024))
+    for (let block = next++; block < plan.table.length; block = next++) {
+      signal?.throwIfAborted()
+      const entry = plan.table[block] ?? FREE
+      if (entry === FREE || entry === ZERO) continue
+      await scanBlock(block, buffer)
+      onRead(blockSize)
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: IN_FLIGHT }, work))
+  } finally {
+    await view.close()
+  }
+  return { has: block => ((bits[block >> 3] ?? 0) & (1 << (block & 7))) !== 0, count, readBytes }
+}

@@ -1,0 +1,202 @@
+import process from 'node:process'
+import { applyPlan, type EngineWish } from '../engine/choose.ts'
+import type { DirectRun } from '../engine/direct/direct_run.ts'
+import { versionWarnings } from '../engine/virtualbox/versions.ts'
+import { VboxmergeError } from '../errors.ts'
+import { withLock } from '../machine/lock.ts'
+import { checkSpace } from './check_space.ts'
+import { digestDisks } from './digest_disks.ts'
+import { type EnsureHost, realEnsureHost } from './host.ts'
+import { checkUnused } from './machine_use.ts'
+import type { CommonOptions } from './options.ts'
+import { summarize } from './plan.ts'
+import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
+import {
+  type FinishedDeletion,
+  finishDeletion,
+  forecastDeletion,
+  hasUnfinishedDeletion,
+} from './recover_virtualbox.ts'
+import { rememberCompaction } from './remember_compaction.ts'
+import type { EnsureResult, Step, Warning } from './result.ts'
+import { openSession, type Session } from './session.ts'
+import { verifyOutcome } from './verify_outcome.ts'
+import type { Wanted } from './wanted.ts'
+
+/** Options of every operation, checked and with their defaults. */
+export type CheckedOptions = CommonOptions & EngineWish & { readonly lockTimeout: number }
+
+/**
+ * Puts a machine into a wanted disk state: looks, plans, acts where something is missing, looks again.
+ *
+ * @param machine Path of a `.vbox` file or of its folder, UUID, or name of a registered machine.
+ * @param notes Warnings that the caller has for the user.
+ * @throws {VboxmergeError} As the codes in the contract say; the reason of the signal.
+ */
+export async function ensureWanted(
+  machine: string,
+  wanted: Wanted,
+  options: CheckedOptions,
+  notes: readonly Warning[] = [],
+  host: EnsureHost = realEnsureHost,
+): Promise<EnsureResult> {
+  options.signal?.throwIfAborted()
+  const session = await openSession(host, machine, options)
+  const run = new EnsureRun(host, session, wanted, options, notes)
+  return await run.perform()
+}
+
+/** One call of an ensure operation; keeps what its parts share. */
+class EnsureRun {
+  readonly #host: EnsureHost
+  readonly #session: Session
+  readonly #options: CheckedOptions
+  readonly #notes: readonly Warning[]
+  readonly #context: PrepareContext
+
+  constructor(
+    host: EnsureHost,
+    session: Session,
+    wanted: Wanted,
+    options: CheckedOptions,
+    notes: readonly Warning[],
+  ) {
+    this.#host = host
+    this.#session = session
+    this.#options = options
+    this.#notes = notes
+    this.#context = {
+      files: host.files,
+      session,
+      wanted,
+      wish: { engine: options.engine, registration: options.registration },
+      onProgress: options.onProgress ?? (() => {}),
+      signal: options.signal,
+    }
+  }
+
+  async perform(): Promise<EnsureResult> {
+    const { check } = this.#options
+    let finished: FinishedDeletion | undefined
+    if (await hasUnfinishedDeletion(this.#host, this.#session)) {
+      if (check === true) return await forecastDeletion(this.#host, this.#session)
+      finished = await finishDeletion(this.#host, this.#session, this.#options)
+    }
+    const result = await this.#ensure()
+    if (finished === undefined) return result
+    const warnings = [...finished.warnings, ...result.warnings]
+    return { ...result, changed: true, steps: [finished.step, ...result.steps], warnings }
+  }
+
+  async #ensure(): Promise<EnsureResult> {
+    const { check, whenBusy } = this.#options
+    const planned = await prepare(this.#context)
+    if (planned.plan.steps.length === 0) {
+      if (check !== true) await rememberCompaction(this.#host.files, planned, this.#session)
+      return await this.#result(planned, planned)
+    }
+    try {
+      if (planned.choice.refusal !== undefined) throw planned.choice.refusal
+      return check === true ? await this.#forecast(planned) : await this.#carryOut(planned)
+    } catch (error) {
+      if (whenBusy !== 'skip' || !isBusy(error)) throw error
+      return { ...(await this.#result(planned, planned)), skipped: error.message }
+    }
+  }
+
+  async #forecast(planned: PreparedRun): Promise<EnsureResult> {
+    await this.#checkRefusals(planned)
+    return { ...(await this.#result(planned, planned, planned.plan.steps)), after: planned.plan.after }
+  }
+
+  async #carryOut(planned: PreparedRun): Promise<EnsureResult> {
+    const { files } = this.#host
+    const { lockTimeout, signal } = this.#options
+    const lock = { timeout: lockTimeout, signal }
+    return await withLock(files, this.#session.settingsFile, lock, async () => {
+      const prepared = await prepare(this.#context, planned)
+      if (prepared.plan.steps.length === 0) return await this.#result(prepared, prepared)
+      if (prepared.choice.refusal !== undefined) throw prepared.choice.refusal
+      await this.#checkRefusals(prepared)
+      await applyPlan(prepared.choice, await this.#engineRun(prepared))
+      const after = await verifyOutcome(this.#context, prepared)
+      return await this.#result(prepared, after, prepared.plan.steps)
+    })
+  }
+
+  async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
+    const { files, processes } = this.#host
+    const { lockTimeout, signal, check } = this.#options
+    const { vboxUserHome, manage } = this.#session
+    const seen = processes === undefined ? {} : { processes }
+    // Whoever only asks does not wait.
+    const patience = check === true ? 0 : lockTimeout
+    await checkUnused(machine.inspection, { files, manage, vboxUserHome, lockTimeout: patience, signal, ...seen })
+    if (choice.name === 'direct')
+      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
+  }
+
+  async #engineRun(prepared: PreparedRun): Promise<DirectRun> {
+    const { lockTimeout, signal } = this.#options
+    const { inspection } = prepared.machine
+    const needsManage =
+      prepared.choice.name === 'virtualbox' ||
+      inspection.registration.registered ||
+      inspection.interrupted?.registered === true
+    return {
+      files: this.#host.files,
+      prepared,
+      prepareAgain: async ownJournal => await prepare(this.#context, prepared, ownJournal),
+      manage: needsManage ? await this.#session.manage() : undefined,
+      user: userName(),
+      vboxUserHome: this.#session.vboxUserHome,
+      lockTimeout,
+      now: this.#host.now(),
+      onProgress: this.#context.onProgress,
+      signal,
+    }
+  }
+
+  async #result(before: PreparedRun, after: PreparedRun, steps: readonly Step[] = []): Promise<EnsureResult> {
+    const { settings, registration } = before.machine.inspection
+    const result: EnsureResult = {
+      changed: steps.length > 0,
+      machine: {
+        name: settings.name,
+        id: settings.id,
+        settingsFile: settings.file,
+        registered: registration.registered || before.machine.inspection.interrupted?.registered === true,
+      },
+      engine: before.choice.name,
+      engineReason: before.choice.reason,
+      steps,
+      before: summarize(before.machine.inspection),
+      after: summarize(after.machine.inspection),
+      warnings: [...this.#notes, ...before.plan.warnings, ...(await this.#engineWarnings(before))],
+    }
+    if (this.#options.digest !== true) return result
+    const digests = await digestDisks(this.#context, after.machine.inspection)
+    return { ...result, digests }
+  }
+
+  async #engineWarnings({ choice, plan, machine }: PreparedRun): Promise<Warning[]> {
+    if (choice.name !== 'virtualbox' || plan.steps.length === 0) return []
+    const manage = await this.#session.manage()
+    if (manage === undefined) return []
+    const hasDifferencing = [...machine.inspection.images.values()].some(
+      image => image.medium.parent !== undefined,
+    )
+    return versionWarnings(await manage.version(), hasDifferencing)
+  }
+}
+
+function isBusy(error: unknown): error is VboxmergeError {
+  return (
+    error instanceof VboxmergeError && (error.code === 'machine_not_off' || error.code === 'machine_locked')
+  )
+}
+
+/** Numbers, because looking names up would need more permissions. */
+function userName(): string {
+  return String(process.getuid?.() ?? '')
+}

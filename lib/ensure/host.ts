@@ -1,0 +1,24 @@
+import process from 'node:process'
+import type { ProcessFiles } from '../engine/virtualbox/process_files.ts'
+import { realHost as realComputer } from '../engine/virtualbox/real_host.ts'
+import type { Host as Computer } from '../engine/virtualbox/search_path.ts'
+import type { Files } from '../io/files.ts'
+import { realFiles } from '../io/real_files.ts'
+
+/** The computer as operations see it; tests hand in another one. */
+export interface EnsureHost {
+  readonly files: Files
+  readonly computer: Computer
+  readonly cwd: () => string
+  readonly now: () => Date
+  /** Who runs, to see who has an image open. Default: this computer. */
+  readonly processes?: ProcessFiles
+}
+
+/** This computer. */
+export const realEnsureHost: EnsureHost = {
+  files: realFiles,
+  computer: realComputer,
+  cwd: () => process.cwd(),
+  now: () => new Date(),
+}

@@ -1,0 +1,84 @@
+import { chooseEngine, type EngineChoice, type EngineWish } from '../engine/choose.ts'
+import { type Measured, measureFolds } from '../engine/measure_folds.ts'
+import type { Prepared } from '../engine/prepared.ts'
+import { VboxmergeError } from '../errors.ts'
+import type { Files } from '../io/files.ts'
+import { type InspectedMachine, inspect } from '../machine/inspect.ts'
+import type { Inspection } from '../machine/inspection.ts'
+import { makePlan } from './plan.ts'
+import { planTree } from './plan_tree.ts'
+import type { Progress } from './progress.ts'
+import type { Session } from './session.ts'
+import type { Wanted } from './wanted.ts'
+
+/** What preparing needs beside the machine. */
+export interface PrepareContext {
+  readonly files: Files
+  readonly session: Session
+  readonly wanted: Wanted
+  readonly wish: EngineWish
+  readonly onProgress: (progress: Progress) => void
+  readonly signal: AbortSignal | undefined
+}
+
+/** A plan with the engine that is to carry it out. */
+export interface PreparedRun extends Prepared {
+  readonly choice: EngineChoice
+}
+
+/**
+ * Looks at a machine and plans. Writes nothing.
+ *
+ * @param previous An earlier preparation of the same machine, whose scans are used where no image changed.
+ * @param ownJournal True when the journal beside the settings is that of the run itself.
+ * @throws {VboxmergeError} When the machine cannot be read or the wanted state cannot be reached; an obstacle of
+ * the engine is part of the result, because it does not matter when there is nothing to do.
+ */
+export async function prepare(
+  context: PrepareContext,
+  previous?: Prepared,
+  ownJournal = false,
+): Promise<PreparedRun> {
+  const { files, session, wanted, wish, onProgress, signal } = context
+  signal?.throwIfAborted()
+  const found = await inspect(files, session.settingsFile, session.vboxUserHome)
+  const machine = ownJournal ? withoutJournal(found) : found
+  const { inspection } = machine
+  refuseProblems(inspection)
+  const tree = planTree(inspection, wanted)
+  const hasManage = async (): Promise<boolean> => (await session.manage()) !== undefined
+  const choice = await chooseEngine(inspection, tree, wish, hasManage)
+  const measureContext = {
+    files,
+    onProgress,
+    signal,
+    ...(previous === undefined ? {} : { previous: previous.measured }),
+  }
+  const measured: Measured = await measureFolds(inspection, tree, wanted.compacted, measureContext)
+  const plan = makePlan(inspection, tree, measured.figures, choice.name)
+  if (plan.steps.length > 0) refuseSavedState(inspection, wanted)
+  return { machine, plan, measured, choice }
+}
+
+function withoutJournal(machine: InspectedMachine): InspectedMachine {
+  return { ...machine, journal: undefined, inspection: { ...machine.inspection, interrupted: undefined } }
+}
+
+function refuseProblems({ settings, images }: Inspection): void {
+  for (const { problem } of images.values()) {
+    if (problem === undefined) continue
+    throw new VboxmergeError(
+      problem.code,
+      `Cannot work on ${JSON.stringify(settings.name)}: ${problem.message}`,
+    )
+  }
+}
+
+function refuseSavedState({ settings }: Inspection, wanted: Wanted): void {
+  if (settings.currentState.stateFile === undefined || wanted.discardSavedState) return
+  throw new VboxmergeError(
+    'machine_not_off',
+    `Cannot change ${JSON.stringify(settings.name)}: it is saved; start it and shut it down, or give its saved ` +
+      'state up with discardSavedState',
+  )
+}

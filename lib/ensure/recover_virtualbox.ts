@@ -1,0 +1,80 @@
+import { notePath } from '../engine/virtualbox/chain_note.ts'
+import { recoverMachine } from '../engine/virtualbox/recover_machine.ts'
+import { recoverSettings } from '../engine/virtualbox/recover_settings.ts'
+import { inspect } from '../machine/inspect.ts'
+import { withLock } from '../machine/lock.ts'
+import type { EnsureHost } from './host.ts'
+import { summarize } from './plan.ts'
+import type { EnsureResult, RecoverStep, Warning } from './result.ts'
+import type { Session } from './session.ts'
+
+/** How to wait for a machine. */
+export interface Patience {
+  /** Seconds. */
+  readonly lockTimeout: number
+  readonly signal?: AbortSignal
+}
+
+/** What was finished of a run of the `virtualbox` engine in which VirtualBox died. */
+export interface FinishedDeletion {
+  readonly step: RecoverStep
+  readonly warnings: readonly Warning[]
+}
+
+const STEP: RecoverStep = {
+  kind: 'recover',
+  reason: 'VirtualBox died while it deleted a snapshot; the settings are made to fit the images again',
+  forecast: { readBytes: 0, writtenBytes: 0, freedBytes: 0 },
+}
+
+/** Tells whether VirtualBox died while it deleted a snapshot for us. */
+export async function hasUnfinishedDeletion(host: EnsureHost, session: Session): Promise<boolean> {
+  return (await host.files.stat(notePath(session.settingsFile))) !== undefined
+}
+
+/** Makes the settings fit the images again after VirtualBox died while it deleted a snapshot. */
+export async function finishDeletion(
+  host: EnsureHost,
+  session: Session,
+  { lockTimeout, signal }: Patience,
+): Promise<FinishedDeletion> {
+  const { files } = host
+  const { settingsFile, vboxUserHome } = session
+  return await withLock(files, settingsFile, { timeout: lockTimeout, signal }, async () => {
+    const { inspection } = await inspect(files, settingsFile, vboxUserHome)
+    const manage = inspection.registration.registered ? await session.manage() : undefined
+    const machineId = inspection.settings.id
+    const { leftovers } =
+      manage === undefined
+        ? await recoverSettings(files, settingsFile)
+        : await recoverMachine({ steps: [], settingsFile, machineId, manage, files, lockTimeout })
+    const warnings = leftovers.map(path => ({
+      code: 'leftover_image',
+      message: `The image ${JSON.stringify(path)} was merged and is in no settings any more; it can be deleted`,
+    }))
+    return { step: STEP, warnings }
+  })
+}
+
+/** What check mode says of a machine whose settings do not fit its images yet. */
+export async function forecastDeletion(host: EnsureHost, session: Session): Promise<EnsureResult> {
+  const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
+  const { settings, registration } = inspection
+  const before = summarize(inspection)
+  return {
+    changed: true,
+    machine: {
+      name: settings.name,
+      id: settings.id,
+      settingsFile: settings.file,
+      registered: registration.registered,
+    },
+    engine: 'virtualbox',
+    engineReason:
+      'VirtualBox died while it deleted a snapshot; that is finished first, and the rest planned then',
+    steps: [STEP],
+    before,
+    after: { ...before, exact: false },
+    warnings: [],
+  }
+}

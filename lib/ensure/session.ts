@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { chooseRunner } from '../engine/virtualbox/choose_runner.ts'
+import { findVBoxManage } from '../engine/virtualbox/find_vboxmanage.ts'
+import { guardSettings } from '../engine/virtualbox/guard_settings.ts'
+import { createManage, type Manage } from '../engine/virtualbox/manage.ts'
+import { findRegistryHome } from '../machine/registry.ts'
+import { resolveMachine } from '../machine/resolve_machine.ts'
+import type { EnsureHost } from './host.ts'
+
+/** Which VirtualBox is meant, if there is one. */
+export interface VirtualBoxPlace {
+  readonly vboxmanage?: string
+  readonly vboxUserHome?: string
+  /** A caller's own zx `$`. */
+  readonly $?: unknown
+}
+
+/** A machine that was found, with the VirtualBox that it may belong to. */
+export interface Session {
+  readonly settingsFile: string
+  readonly vboxUserHome: string
+  /** Looks for VBoxManage when it is first asked; undefined when there is none. */
+  readonly manage: () => Promise<Manage | undefined>
+}
+
+/** Finds the settings folder of VirtualBox. */
+export async function findHome(host: EnsureHost, place: VirtualBoxPlace): Promise<string> {
+  const { env, platform } = host.computer
+  return await findRegistryHome(host.files, { env, platform, override: place.vboxUserHome })
+}
+
+/**
+ * Finds a machine by the words that a user gave.
+ *
+ * @throws {VboxmergeError} `machine_not_found`, `machine_ambiguous`, `settings_corrupt`, `unsupported`.
+ */
+export async function openSession(
+  host: EnsureHost,
+  machine: string,
+  place: VirtualBoxPlace,
+): Promise<Session> {
+  const vboxUserHome = await findHome(host, place)
+  const { settingsFile } = await resolveMachine(host.files, machine, { cwd: host.cwd(), vboxUserHome })
+  return sessionOf(host, settingsFile, vboxUserHome, place)
+}
+
+/** The session of a machine whose settings file is known. */
+export function sessionOf(
+  host: EnsureHost,
+  settingsFile: string,
+  vboxUserHome: string,
+  place: VirtualBoxPlace,
+): Session {
+  let manage: Promise<Manage | undefined> | undefined
+  const find = async (): Promise<Manage | undefined> => {
+    const file = await findVBoxManage(host.computer, place.vboxmanage)
+    if (file === undefined) return undefined
+    return createManage({
+      file,
+      runner: chooseRunner({ ...host.computer, ...(place.$ === undefined ? {} : { $: place.$ }) }),
+      platform: host.computer.platform,
+      ...(place.vboxUserHome === undefined ? {} : { vboxUserHome }),
+      afterChange: async () =>
+        await guardSettings(host.files, [settingsFile, join(vboxUserHome, 'VirtualBox.xml')]),
+    })
+  }
+  return { settingsFile, vboxUserHome, manage: () => (manage ??= find()) }
+}

@@ -1,0 +1,50 @@
+/**
+ * Puts VirtualBox machines into a wanted disk state, and does nothing when they are already in it.
+ *
+ * @example
+ * ```ts
+ * import { ensureGoldenImage } from 'vboxmerge'
+ *
+ * const result = await ensureGoldenImage('web', { freeSpace: 'keep' })
+ * console.log(result.changed, result.after.bytes)
+ * ```
+ *
+ * @module
+ */
+export { ensureBaseSnapshot } from './lib/ensure/base_snapshot.ts'
+export { ensureCompacted } from './lib/ensure/compacted.ts'
+export { ensureGoldenImage } from './lib/ensure/golden_image.ts'
+export { inspectMachine, inspectMachines } from './lib/ensure/machine_info.ts'
+export { ensureMerged } from './lib/ensure/merged.ts'
+export type {
+  BaseSnapshotOptions,
+  CommonOptions,
+  CompactOptions,
+  GoldenImageOptions,
+  InspectOptions,
+  MergeOptions,
+} from './lib/ensure/options.ts'
+export type { Progress } from './lib/ensure/progress.ts'
+export type {
+  CompactStep,
+  CompactSummary,
+  DiscardStep,
+  DiskDigest,
+  EngineName,
+  EnsureResult,
+  FoldSummary,
+  MachineRef,
+  MachineSummary,
+  MergeStep,
+  RecoverStep,
+  RestoreStep,
+  SnapshotRef,
+  SnapshotStep,
+  Step,
+  StepForecast,
+  StepKind,
+  Warning,
+} from './lib/ensure/result.ts'
+export { type ErrorCode, type ErrorDetails, EXIT_STATUS, VboxmergeError } from './lib/errors.ts'
+export type { ImageInfo, MachineInfo, PlanInfo, PlannedOperation, SnapshotInfo } from './lib/machine/info_types.ts'
+export type { MediumType, Uuid } from './lib/machine/machine.ts'
