@@ -1,0 +1,120 @@
+import type { OperationName } from '../../options/operation_options.ts'
+
+/** A command as help texts show it and as arguments choose it. */
+export interface CommandDescription {
+  readonly operation: OperationName
+  /** The first word; undefined for the bare form. */
+  readonly word: string | undefined
+  readonly takesMachine: boolean
+  /** One line for the list of commands. */
+  readonly summary: string
+  readonly description: string
+  /** Command lines without `vboxmerge`, each with what it is good for. */
+  readonly examples: readonly (readonly [arguments_: string, purpose: string])[]
+}
+
+const MACHINE_NOTE =
+  'MACHINE is a registered name, a UUID, the path of a .vbox file, or a folder with exactly one.'
+
+const merge: CommandDescription = {
+  operation: 'merge',
+  word: 'merge',
+  takesMachine: true,
+  summary: 'fold the current branch of snapshots into the base images',
+  description:
+    'Folds the current branch of snapshots, and the current state, into the base images. ' +
+    `Does nothing when that is already so. ${MACHINE_NOTE}`,
+  examples: [
+    ['merge web --check', 'what would be done?'],
+    ['merge web', 'merge all snapshots of the current branch'],
+    ['merge web --skip 2', 'leave the two most recent snapshots'],
+  ],
+}
+
+const compact: CommandDescription = {
+  operation: 'compact',
+  word: 'compact',
+  takesMachine: true,
+  summary: 'drop blocks that no one needs from the base images',
+  description:
+    'Drops blocks that no one needs from the base images, and shortens their files. ' +
+    `Zero the free space inside the guest first to gain most. ${MACHINE_NOTE}`,
+  examples: [
+    ['compact web', 'compact the base images'],
+    ['compact web --min-reclaim 5%', 'only if it gives back 5 per cent'],
+  ],
+}
+
+const snapshot: CommandDescription = {
+  operation: 'snapshot',
+  word: 'snapshot',
+  takesMachine: true,
+  summary: 'shield the base images by a snapshot',
+  description:
+    'Takes a snapshot that shields the base images from writes, unless the current state already ' +
+    `hangs on one of that name. ${MACHINE_NOTE}`,
+  examples: [
+    ['snapshot web', 'take the snapshot "Base"'],
+    ['snapshot web --snapshot-name Clean', 'under another name'],
+  ],
+}
+
+const golden: CommandDescription = {
+  operation: 'golden',
+  word: 'golden',
+  takesMachine: true,
+  summary: 'merge, compact and snapshot in one go',
+  description: `Merges, compacts and takes the base snapshot, in one go. ${MACHINE_NOTE}`,
+  examples: [
+    ['golden web --check', 'what would be done?'],
+    ['golden web', 'one compact image under the snapshot "Base"'],
+  ],
+}
+
+const info: CommandDescription = {
+  operation: 'info',
+  word: 'info',
+  takesMachine: true,
+  summary: "show a machine's snapshots, images, and what could be done",
+  description:
+    "Shows a machine's snapshots, its images with their sizes, and what each command would do. " +
+    `Writes nothing. ${MACHINE_NOTE}`,
+  examples: [
+    ['info web', 'from the settings and image headers alone'],
+    ['info web --scan --json', 'with what compaction would save, as JSON'],
+  ],
+}
+
+const list: CommandDescription = {
+  operation: 'list',
+  word: 'list',
+  takesMachine: false,
+  summary: 'list all registered machines with their sizes',
+  description: 'Lists all machines of the registry of VirtualBox with their sizes. Writes nothing.',
+  examples: [
+    ['list', 'all machines'],
+    ['list --json', 'as JSON'],
+  ],
+}
+
+/** The bare `vboxmerge MACHINE` of 2010. */
+export const BARE_COMMAND: CommandDescription = {
+  operation: 'prepare',
+  word: undefined,
+  takesMachine: true,
+  summary: '',
+  description:
+    'Puts a VirtualBox machine into a wanted disk state, and does nothing when it is already there. ' +
+    'Without a command: merges the snapshots of MACHINE, then compacts (--compact), then creates the ' +
+    `base snapshot (--snapshot). ${MACHINE_NOTE}`,
+  examples: [
+    ['web --dryrun', 'what would be done?'],
+    ['web --compact --snapshot', 'merge, compact, take the snapshot "Base"'],
+    ['merge web --skip 2', 'leave the two most recent snapshots'],
+    ['info web', 'show snapshots, images, sizes'],
+    ['-- info', 'a machine that is called like a command'],
+  ],
+}
+
+/** The commands that have a word, in the order of the help text. */
+export const COMMANDS: readonly CommandDescription[] = [merge, compact, snapshot, golden, info, list]

@@ -1,0 +1,61 @@
+import { basename } from 'node:path'
+import type { FoldSummary, SnapshotRef, Step } from '../../ensure/result.ts'
+import { escapeName, formatBytes, formatCount, quote } from './text.ts'
+
+/** How a step is told: as what was done, or as what a plan holds. */
+export type Tense = 'done' | 'planned'
+
+const NAMES_IN_A_LINE = 4
+
+/** Tells a step in a line or more, without indentation. A plan names every snapshot. */
+export function describeStep(step: Step, tense: Tense): string[] {
+  const say = (done: string, planned: string): string => (tense === 'done' ? done : `would ${planned}`)
+  switch (step.kind) {
+    case 'recover':
+      return [`${say('finished', 'finish')} what an interrupted run had begun: ${escapeName(step.reason)}`]
+    case 'restore': {
+      const lost = tense === 'done' ? 'what was not in it is gone' : 'what is not in it would be lost'
+      return [`${say('went', 'go')} back to the snapshot ${quote(step.snapshot.name)}; ${lost}`]
+    }
+    case 'discard':
+      if (step.what === 'saved_state') return [say('discarded the saved state', 'discard the saved state')]
+      return withNames(
+        `${say('deleted', 'delete')} ${formatCount(step.snapshots.length, 'snapshot')} of other branches with their data`,
+        step.snapshots,
+        tense,
+      )
+    case 'merge':
+      return withNames(
+        `${say('merged', 'merge')} ${mergeSummary(step.snapshots, step.disks)}`,
+        step.snapshots,
+        tense,
+      )
+    case 'compact':
+      return step.images.map(
+        image =>
+          `${say('compacted', 'compact')} ${fileName(image.path)}, ` +
+          `${tense === 'done' ? '' : 'giving '}${formatBytes(image.reclaimBytes)}${tense === 'done' ? ' given' : ''} back`,
+      )
+    case 'snapshot':
+      return [`${say('took', 'take')} the snapshot ${quote(step.name)}`]
+  }
+}
+
+function mergeSummary(snapshots: readonly SnapshotRef[], disks: readonly FoldSummary[]): string {
+  const images = disks.reduce((sum, disk) => sum + disk.folded.length, 0)
+  const what = snapshots.length > 0 ? formatCount(snapshots.length, 'snapshot') : formatCount(images, 'image')
+  return disks.length === 0 ? what : `${what} into ${disks.map(disk => fileName(disk.path)).join(', ')}`
+}
+
+function withNames(line: string, snapshots: readonly SnapshotRef[], tense: Tense): string[] {
+  const names = snapshots.map(snapshot => quote(snapshot.name))
+  if (names.length === 0) return [line]
+  if (tense === 'planned') return [`${line}:`, ...names.map(name => `  ${name}`)]
+  const rest = names.length - NAMES_IN_A_LINE
+  const shown = rest > 0 ? [...names.slice(0, NAMES_IN_A_LINE), `and ${rest} more`] : names
+  return [`${line} (${shown.join(', ')})`]
+}
+
+function fileName(path: string): string {
+  return escapeName(basename(path))
+}

@@ -1,0 +1,18 @@
+import { ensureBaseSnapshot } from '../../ensure/base_snapshot.ts'
+import { ensureCompacted } from '../../ensure/compacted.ts'
+import { ensureGoldenImage } from '../../ensure/golden_image.ts'
+import { inspectMachine, inspectMachines } from '../../ensure/machine_info.ts'
+import { ensureMerged } from '../../ensure/merged.ts'
+import { ensurePrepared } from '../../ensure/prepared.ts'
+import type { Operations } from './operations.ts'
+
+/** The operations of this project. */
+export const realOperations: Operations = {
+  merge: ensureMerged,
+  compact: ensureCompacted,
+  snapshot: ensureBaseSnapshot,
+  golden: ensureGoldenImage,
+  prepare: ensurePrepared,
+  info: inspectMachine,
+  list: inspectMachines,
+}

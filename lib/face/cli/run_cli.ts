@@ -1,0 +1,130 @@
+import type { EnsureResult, Warning } from '../../ensure/result.ts'
+import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import type { MachineInfo } from '../../machine/info_types.ts'
+import { helpText } from './argument_parser.ts'
+import { asksForJson, type Invocation, readCommandLine, suggestCommand } from './command_line.ts'
+import { listenForInterruption } from './interruption.ts'
+import { failureDocument, machinesDocument, resultDocument } from './json_document.ts'
+import { painterFor } from './paint.ts'
+import { createProgressDisplay, type ProgressMode } from './progress_display.ts'
+import { renderInfo, renderList } from './render_info.ts'
+import { renderResult } from './render_result.ts'
+import type { Surroundings } from './surroundings.ts'
+import { escapeLines } from './text.ts'
+
+type Run = Extract<Invocation, { kind: 'run' }>
+
+/** What a run leaves to be shown. */
+interface Outcome {
+  readonly json: string
+  readonly text: string
+  readonly warnings: readonly Warning[]
+}
+
+/**
+ * Carries out a command line and resolves to its exit status: 0 done or nothing to do, 1 failed, 2 usage,
+ * 3 refused with nothing changed, 130 interrupted. Never rejects because of what a user can cause.
+ */
+export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  try {
+    const invocation = readCommandLine(args)
+    if (invocation.kind === 'run') return await carryOut(invocation, surroundings)
+    surroundings.stdout.write(
+      invocation.kind === 'help' ? helpText(invocation.command) : `vboxmerge ${surroundings.version}\n`,
+    )
+    return 0
+  } catch (error) {
+    return fail(toVboxmergeError(error), asksForJson(args), surroundings)
+  }
+}
+
+async function carryOut(run: Run, surroundings: Surroundings): Promise<number> {
+  const { stdout, stderr, now } = surroundings
+  const display = createProgressDisplay(stderr, progressMode(run, surroundings), now)
+  const interruption = listenForInterruption(surroundings, text => {
+    display.clear()
+    if (!run.quiet) stderr.write(`${text}\n`)
+  })
+  try {
+    const outcome = await perform(
+      run,
+      surroundings,
+      { ...run.options, signal: interruption.signal },
+      display.show,
+    )
+    display.clear()
+    if (!run.quiet) warn(outcome.warnings, surroundings)
+    if (run.json) stdout.write(outcome.json)
+    else if (!run.quiet) stdout.write(outcome.text)
+    return 0
+  } catch (error) {
+    display.clear()
+    const { signal } = interruption
+    const known = error instanceof VboxmergeError || !signal.aborted ? error : signal.reason
+    return fail(withCommandHint(toVboxmergeError(known), run), run.json, surroundings)
+  } finally {
+    interruption.end()
+  }
+}
+
+async function perform(
+  { command, machine, options: given }: Run,
+  surroundings: Surroundings,
+  options: object,
+  onProgress: NonNullable<Parameters<Surroundings['operations']['merge']>[1]['onProgress']>,
+): Promise<Outcome> {
+  const { operations } = surroundings
+  if (command.operation === 'list') return listed(await operations.list(options))
+  if (command.operation === 'info') return inspected(await operations.info(machine, options), surroundings)
+  const result = await operations[command.operation](machine, { ...options, onProgress })
+  return ensured(result, given.check === true, surroundings)
+}
+
+function ensured(result: EnsureResult, check: boolean, surroundings: Surroundings): Outcome {
+  const text = renderResult(result, check, painterFor('stdout', surroundings))
+  return { json: resultDocument(result), text, warnings: result.warnings }
+}
+
+function inspected(info: MachineInfo, surroundings: Surroundings): Outcome {
+  const text = renderInfo(info, painterFor('stdout', surroundings))
+  return { json: machinesDocument([info]), text, warnings: info.warnings }
+}
+
+function listed(machines: readonly MachineInfo[]): Outcome {
+  const warnings = machines.flatMap(info => info.warnings)
+  return { json: machinesDocument(machines), text: renderList(machines), warnings }
+}
+
+function progressMode({ quiet, json }: Run, { stderr, env }: Surroundings): ProgressMode {
+  if (quiet || json) return 'none'
+  return stderr.isTTY === true && env.TERM !== 'dumb' ? 'bar' : 'lines'
+}
+
+function warn(warnings: readonly Warning[], surroundings: Surroundings): void {
+  const paint = painterFor('stderr', surroundings)
+  for (const { message } of warnings) {
+    surroundings.stderr.write(`${paint('yellow', 'warning:')} ${escapeLines(message)}\n`)
+  }
+}
+
+function fail(error: VboxmergeError, json: boolean, surroundings: Surroundings): number {
+  const paint = painterFor('stderr', surroundings)
+  if (json) surroundings.stdout.write(failureDocument(error))
+  else surroundings.stderr.write(`${paint('red', 'error:')} ${escapeLines(error.message)}\n`)
+  return EXIT_STATUS[error.code]
+}
+
+function toVboxmergeError(error: unknown): VboxmergeError {
+  if (error instanceof VboxmergeError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new VboxmergeError('engine_failed', `Cannot go on: ${message}`, { cause: error })
+}
+
+/** A mistyped command without further words looks like the name of a machine. */
+function withCommandHint(error: VboxmergeError, { command, machine }: Run): VboxmergeError {
+  const meant = command.word === undefined ? suggestCommand(machine) : undefined
+  if (error.code !== 'machine_not_found' || meant === undefined) return error
+  return new VboxmergeError(error.code, `${error.message}\nDid you mean the command ${meant}?`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,249 @@
+import t from 'tap'
+import { type ErrorCode, EXIT_STATUS, VboxmergeError } from '../../../lib/errors.ts'
+import type { Operations } from '../../../lib/face/cli/operations.ts'
+import { runFake } from './fixtures/fake_surroundings.ts'
+import { FORECAST, SUMMARY, sampleInfo, sampleResult } from './fixtures/samples.ts'
+
+const MERGE_STEP = {
+  kind: 'merge',
+  snapshots: [
+    { id: 'b', name: 'second' },
+    { id: 'a', name: 'first' },
+  ],
+  disks: [{ target: 'x', path: '/vms/web/web.vdi', folded: ['y', 'z'] }],
+  forecast: FORECAST,
+} as const
+
+function failing(error: unknown): Partial<Operations> {
+  return {
+    merge: async () => {
+      throw error
+    },
+  }
+}
+
+t.test('each failure has its exit status and its message on stderr', async t => {
+  for (const [code, expected] of Object.entries(EXIT_STATUS)) {
+    const error = new VboxmergeError(code as ErrorCode, `Cannot merge "web": ${code}`)
+    const { status, stdout, stderr } = await runFake(['merge', 'web'], { operations: failing(error) })
+    t.strictSame([status, stdout, stderr], [expected, '', `error: Cannot merge "web": ${code}\n`])
+  }
+})
+
+t.test('an error that no one foresaw is a failure too', async t => {
+  const thrown = await runFake(['merge', 'web'], {
+    operations: failing(new Error('EACCES: permission denied')),
+  })
+  t.strictSame([thrown.status, thrown.stderr], [1, 'error: Cannot go on: EACCES: permission denied\n'])
+  const odd = await runFake(['merge', 'web'], { operations: failing('a string') })
+  t.strictSame([odd.status, odd.stderr], [1, 'error: Cannot go on: a string\n'])
+})
+
+t.test('a run tells on stdout what it did', async t => {
+  const result = sampleResult({ changed: true, steps: [MERGE_STEP] })
+  const { status, stdout, stderr } = await runFake(['merge', 'web'], {
+    operations: { merge: async () => result },
+  })
+  t.equal(status, 0)
+  t.equal(stderr, '')
+  t.equal(
+    stdout,
+    [
+      'web (direct engine: it can carry out the whole plan)',
+      '  merged 2 snapshots into web.vdi ("second", "first")',
+      'before: 13 snapshots, 14 images, 90.1 GiB on the host',
+      'after:  0 snapshots, 1 image, 46.0 GiB on the host',
+      '',
+    ].join('\n'),
+  )
+})
+
+t.test('a dry run reads like a plan', async t => {
+  const after = { ...SUMMARY, snapshots: 0, images: 1, bytes: 46 * 1024 ** 3, exact: false }
+  const result = sampleResult({ changed: true, steps: [MERGE_STEP], engine: 'virtualbox', after })
+  const { stdout } = await runFake(['merge', 'web', '-n'], { operations: { merge: async () => result } })
+  t.equal(
+    stdout,
+    [
+      'web (dry run, virtualbox engine: it can carry out the whole plan)',
+      '  would merge 2 snapshots into web.vdi:',
+      '    "second"',
+      '    "first"',
+      'before: 13 snapshots, 14 images, 90.1 GiB on the host',
+      'then:   0 snapshots, 1 image, at most 46.0 GiB on the host',
+      '',
+    ].join('\n'),
+  )
+})
+
+t.test('a machine that is already so has nothing to do', async t => {
+  const { status, stdout } = await runFake(['merge', 'web'])
+  t.equal(stdout, 'web: nothing to do (13 snapshots, 14 images, 90.1 GiB on the host)\n')
+  t.equal(status, 0)
+})
+
+t.test('a machine that was left alone says why', async t => {
+  const result = sampleResult({ skipped: 'the machine is running', steps: [MERGE_STEP] })
+  const { status, stdout } = await runFake(['merge', 'web'], { operations: { merge: async () => result } })
+  t.strictSame([status, stdout], [0, 'web: skipped: the machine is running\n'])
+})
+
+t.test('digests are part of the text', async t => {
+  const digests = [{ controller: 'SATA', port: 0, device: 0, image: 'x', sha256: 'abc' }]
+  const { stdout } = await runFake(['merge', 'web', '--digest'], {
+    operations: { merge: async () => sampleResult({ digests }) },
+  })
+  t.match(stdout, /\nsha256 abc {2}SATA 0:0\n$/)
+})
+
+t.test('warnings go to stderr', async t => {
+  const warnings = [{ code: 'free_space_not_examined', message: 'The free space was not examined' }]
+  const operations = { merge: async () => sampleResult({ warnings }) }
+  t.equal(
+    (await runFake(['merge', 'web'], { operations })).stderr,
+    'warning: The free space was not examined\n',
+  )
+  t.equal((await runFake(['merge', 'web', '--json'], { operations })).stderr.includes('warning: '), true)
+  const info = { info: async () => sampleInfo({ warnings }), list: async () => [sampleInfo({ warnings })] }
+  t.match((await runFake(['info', 'web'], { operations: info })).stderr, /^warning: /)
+  t.match((await runFake(['list'], { operations: info })).stderr, /^warning: /)
+})
+
+t.test('-q prints nothing but errors', async t => {
+  const merge: Operations['merge'] = async (_machine, { onProgress }) => {
+    onProgress?.({ phase: 'merge', subject: 'web', done: 1, total: 2, unit: 'bytes' })
+    return sampleResult({ changed: true, steps: [MERGE_STEP], warnings: [{ code: 'x', message: 'y' }] })
+  }
+  for (const terminal of [true, false]) {
+    const quiet = await runFake(['merge', 'web', '-q'], { operations: { merge }, terminal })
+    t.strictSame([quiet.status, quiet.stdout, quiet.stderr], [0, '', ''])
+  }
+  const error = new VboxmergeError('no_space', 'Cannot merge "web": no space')
+  const failed = await runFake(['merge', 'web', '-q'], { operations: failing(error) })
+  t.strictSame([failed.status, failed.stderr], [3, 'error: Cannot merge "web": no space\n'])
+  const usage = await runFake(['merge', '-q'])
+  t.match(usage, { status: 2, stderr: /^error: / })
+})
+
+t.test('progress is told on stderr', async t => {
+  const merge: Operations['merge'] = async (_machine, { onProgress }) => {
+    onProgress?.({ phase: 'merge', subject: 'web.vdi', done: 1, total: 2, unit: 'bytes' })
+    return sampleResult()
+  }
+  const piped = await runFake(['merge', 'web'], { operations: { merge } })
+  t.equal(piped.stderr, 'merge web.vdi: 50%\n')
+  t.match(piped.stdout, /^web: nothing to do/)
+  const shown = await runFake(['merge', 'web'], {
+    operations: { merge },
+    terminal: true,
+    env: { NO_COLOR: '1' },
+  })
+  t.equal(
+    shown.stderr,
+    '\r\u001b[Kmerge web.vdi  [##############..............]   50%\r\u001b[K',
+    'a bar that is gone at the end',
+  )
+  const dumb = await runFake(['merge', 'web'], {
+    operations: { merge },
+    terminal: true,
+    env: { TERM: 'dumb' },
+  })
+  t.equal(dumb.stderr, 'merge web.vdi: 50%\n')
+  const json = await runFake(['merge', 'web', '--json'], { operations: { merge }, terminal: true })
+  t.equal(json.stderr, '')
+})
+
+t.test('colours are for terminals that want them', async t => {
+  const run = async (terminal: boolean, env: Record<string, string>) => {
+    const { stdout } = await runFake(['merge', 'web'], { terminal, env })
+    const { stderr } = await runFake(['merge'], { terminal, env })
+    return [stdout.includes('\u001b[1m'), stderr.includes('\u001b[31m')]
+  }
+  t.strictSame(await run(true, {}), [true, true])
+  t.strictSame(await run(true, { NO_COLOR: '1' }), [false, false])
+  t.strictSame(await run(true, { NO_COLOR: '' }), [true, true], 'an empty NO_COLOR does not count')
+  t.strictSame(await run(false, {}), [false, false])
+})
+
+t.test('names cannot play tricks on the terminal', async t => {
+  const machine = { ...sampleResult().machine, name: 'evil\u001b[2Jname' }
+  const error = new VboxmergeError('no_space', 'Cannot merge "e\u001bvil\r": x\nsecond line')
+  const merge = async () => sampleResult({ machine, warnings: [{ code: 'x', message: 'a\u0007b' }] })
+  const { stdout, stderr } = await runFake(['merge', 'web'], { operations: { merge } })
+  t.match(stdout, /^evil\\x1b\[2Jname: nothing/)
+  t.equal(stderr, 'warning: a\\x07b\n')
+  const failed = await runFake(['merge', 'web'], { operations: failing(error) })
+  t.equal(failed.stderr, 'error: Cannot merge "e\\x1bvil\\x0d": x\nsecond line\n')
+})
+
+t.test('the first stop signal asks the operation to stop, and the run exits 130', async t => {
+  let raise: (name: string) => void = () => {}
+  const merge: Operations['merge'] = (_machine, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason))
+      raise('SIGTERM')
+    })
+  const onStart = (raiser: (name: string) => void): void => {
+    raise = raiser
+  }
+  const { status, stdout, stderr, exits } = await runFake(['merge', 'web'], {
+    operations: { merge },
+    onStart,
+  })
+  t.equal(status, 130)
+  t.equal(stdout, '')
+  t.match(
+    stderr,
+    /^stopping after the current block or step; \^C again exits at once\nerror: Cannot finish: interrupted by SIGTERM/,
+  )
+  t.strictSame(exits, [], 'one signal never ends the process by force')
+  const json = await runFake(['merge', 'web', '--json'], { operations: { merge }, onStart })
+  t.match(JSON.parse(json.stdout), { failed: true, code: 'interrupted', changed: false })
+})
+
+t.test('an operation that stops with an error of its own is interrupted all the same', async t => {
+  let raise: (name: string) => void = () => {}
+  const merge: Operations['merge'] = async () => {
+    raise('SIGINT')
+    throw new DOMException('This operation was aborted', 'AbortError')
+  }
+  const { status, stderr } = await runFake(['merge', 'web', '-q'], {
+    operations: { merge },
+    onStart: raiser => {
+      raise = raiser
+    },
+  })
+  t.equal(status, 130)
+  t.match(stderr, /^error: Cannot finish: interrupted by SIGINT/)
+})
+
+t.test('the second stop signal exits at once', async t => {
+  let raise: (name: string) => void = () => {}
+  const merge: Operations['merge'] = async () => {
+    raise('SIGINT')
+    raise('SIGINT')
+    return sampleResult()
+  }
+  const { exits } = await runFake(['merge', 'web'], {
+    operations: { merge },
+    onStart: raiser => {
+      raise = raiser
+    },
+  })
+  t.strictSame(exits, [130])
+})
+
+t.test('an operation that came to its end in spite of a signal has succeeded', async t => {
+  let raise: (name: string) => void = () => {}
+  const merge: Operations['merge'] = async () => {
+    raise('SIGINT')
+    return sampleResult()
+  }
+  const { status } = await runFake(['merge', 'web'], {
+    operations: { merge },
+    onStart: raiser => {
+      raise = raiser
+    },
+  })
+  t.equal(status, 0)
+})
