@@ -3,7 +3,7 @@ import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { versionWarnings } from '../engine/virtualbox/versions.ts'
 import { VboxmergeError } from '../errors.ts'
-import { withLock } from '../machine/lock.ts'
+import { awaitUnlocked, isLocked, withLock } from '../machine/lock.ts'
 import { checkSpace } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
@@ -90,7 +90,7 @@ class EnsureRun {
 
   async #ensure(): Promise<EnsureResult> {
     const { check, whenBusy } = this.#options
-    const planned = await prepare(this.#context)
+    const planned = await this.#look()
     if (planned.plan.steps.length === 0) {
       if (check !== true) await rememberCompaction(this.#host.files, planned, this.#session)
       return await this.#result(planned, planned)
@@ -101,6 +101,22 @@ class EnsureRun {
     } catch (error) {
       if (whenBusy !== 'skip' || !isBusy(error)) throw error
       return { ...(await this.#result(planned, planned)), skipped: error.message }
+    }
+  }
+
+  /** Looks at the machine while no other run works on it: what is seen in the middle of one says nothing. */
+  async #look(): Promise<PreparedRun> {
+    const { files } = this.#host
+    const { settingsFile } = this.#session
+    const { lockTimeout, signal } = this.#options
+    for (;;) {
+      await awaitUnlocked(files, settingsFile, { timeout: lockTimeout, signal })
+      try {
+        const planned = await prepare(this.#context)
+        if (planned.plan.steps.length === 0 || !(await isLocked(files, settingsFile))) return planned
+      } catch (error) {
+        if (!(error instanceof VboxmergeError) || !(await isLocked(files, settingsFile))) throw error
+      }
     }
   }
 

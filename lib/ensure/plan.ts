@@ -1,5 +1,5 @@
 import type { InspectedImage, Inspection } from '../machine/inspection.ts'
-import type { MachineSettings, Uuid } from '../machine/machine.ts'
+import type { MachineSettings, Snapshot, StateSettings, Uuid } from '../machine/machine.ts'
 import { eachSnapshot } from '../machine/media_graph.ts'
 import type { Figures, FoldFigures } from './figures.ts'
 import type { TreePlan } from './plan_tree.ts'
@@ -169,11 +169,13 @@ export function summarize(machine: Inspection): MachineSummary {
     images: images.length,
     bytes: sum(images.map(image => image.fileSize)),
     allocatedBytes: sum(images.map(allocatedBytes)),
-    capacity: sum(
-      settings.currentState.attachments.map(({ image }) => machine.images.get(image)?.header?.capacity ?? 0),
-    ),
+    capacity: capacityOf(machine, settings.currentState),
     exact: true,
   }
+}
+
+function capacityOf({ images }: Inspection, { attachments }: StateSettings): number {
+  return sum(attachments.map(({ image }) => images.get(image)?.header?.capacity ?? 0))
 }
 
 /** The state of a machine that does not run, as its settings tell it. */
@@ -194,8 +196,12 @@ function countSnapshots(settings: MachineSettings): number {
 }
 
 function snapshotName(settings: MachineSettings, id: Uuid): string {
-  for (const snapshot of eachSnapshot(settings.rootSnapshot)) if (snapshot.id === id) return snapshot.name
-  return ''
+  return findSnapshot(settings, id)?.name ?? ''
+}
+
+function findSnapshot(settings: MachineSettings, id: Uuid | undefined): Snapshot | undefined {
+  for (const snapshot of eachSnapshot(settings.rootSnapshot)) if (snapshot.id === id) return snapshot
+  return undefined
 }
 
 function forecast(
@@ -217,6 +223,7 @@ function forecast(
   }
   for (const id of [...tree.deleted, ...tree.released]) sizes.delete(id)
   const leaves = [...figures.restoredLeaves, ...figures.snapshotLeaves]
+  const restored = findSnapshot(machine.settings, tree.restore?.id)
   // Taking the base snapshot of a state that a restore just made reuses no image: each gets its own.
   const current: SnapshotRef | null =
     tree.snapshot === undefined ? (tree.currentSnapshot ?? null) : { id: '', name: tree.snapshot.name }
@@ -227,7 +234,7 @@ function forecast(
     images: sizes.size + leaves.length,
     bytes: sum([...sizes.values()].map(size => size.bytes)) + sum(leaves),
     allocatedBytes: sum([...sizes.values()].map(size => size.allocated)),
-    capacity: before.capacity,
+    capacity: restored === undefined ? before.capacity : capacityOf(machine, restored),
     exact: engine === 'direct',
   }
 }

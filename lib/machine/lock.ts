@@ -73,6 +73,37 @@ export async function acquireLock(files: Files, settingsFile: string, options: L
   }
 }
 
+/** Tells whether another run holds the lock of a machine, as far as can be known from here. Writes nothing. */
+export async function isLocked(
+  files: Files,
+  settingsFile: string,
+  host: HostFacts = realHostFacts,
+): Promise<boolean> {
+  const found = await readHolder(files, lockPathOf(settingsFile))
+  if (found === 'absent') return false
+  return found.holder === undefined || !(await isGone(found.holder, await host.self(), host))
+}
+
+/**
+ * Waits until no other run holds the lock of a machine, for those who only look. Writes nothing.
+ *
+ * Throws `machine_locked` when `timeout` is over, and the signal's reason.
+ */
+export async function awaitUnlocked(files: Files, settingsFile: string, options: LockOptions): Promise<void> {
+  const { timeout, signal, now = Date.now, host = realHostFacts } = options
+  const path = lockPathOf(settingsFile)
+  const deadline = performance.now() + 1000 * timeout
+  for (let pause = FIRST_PAUSE_MS; await isLocked(files, settingsFile, host); ) {
+    const left = deadline - performance.now()
+    if (left <= 0) {
+      const found = await readHolder(files, path)
+      throw lockedError(settingsFile, path, found === 'absent' ? 'vanished' : found, now())
+    }
+    await sleep(Math.min(pause, left), signal)
+    pause = Math.min(pause * 1.6, LONGEST_PAUSE_MS)
+  }
+}
+
 /** Runs `work` while a machine is locked, and gives the lock back however it ends. */
 export async function withLock<T>(
   files: Files,
