@@ -61,7 +61,7 @@ function step(name, file, ...args) {
 /** Runs one test file; resolves with what its line and its counts need. */
 function run(file, Parser) {
   const started = Date.now()
-  const outcome = { file, passed: 0, skips: [], failures: [], noise: '' }
+  const outcome = { file, passed: 0, skips: [], failures: [], comments: [], noise: '' }
   const child = spawn(
     process.execPath,
     ['--enable-source-maps', '--import', './scripts/typescript.mjs', file],
@@ -119,6 +119,10 @@ function follow(parser, path, outcome) {
     }
   })
   parser.on('bailout', why => outcome.failures.push({ name: [...path, `bailed out: ${why}`].join(' › ') }))
+  parser.on('comment', text => {
+    // The test's own words, such as the seed it ran with; not those that tap adds.
+    if (!/^\s*# (Subtest: |time=|\{ total: )/.test(text)) outcome.comments.push(text.trim())
+  })
   parser.on('extra', text => {
     if (!/^\s*#|^TAP version/.test(text)) outcome.noise += text
   })
@@ -156,6 +160,8 @@ function report(outcome) {
     console.log(`\n  not ok: ${name}`)
     if (diag) console.log(indent(readable(diag), 4))
   }
+  if (bad && outcome.comments.length > 0)
+    console.log(`\n${indent([...new Set(outcome.comments)].join('\n'))}`)
   if (outcome.noise && (bad || filters.length > 0)) {
     console.log(`\n  its other output:\n${indent(outcome.noise.trimEnd(), 4)}`)
   }
