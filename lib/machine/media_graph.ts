@@ -5,7 +5,7 @@ export function* eachMedium(roots: readonly Medium[]): Generator<Medium> {
   const waiting = [...roots].reverse()
   for (let medium = waiting.pop(); medium !== undefined; medium = waiting.pop()) {
     yield medium
-    waiting.push(...[...medium.children].reverse())
+    for (const child of [...medium.children].reverse()) waiting.push(child)
   }
 }
 
@@ -14,7 +14,7 @@ export function* eachSnapshot(root: Snapshot | undefined): Generator<Snapshot> {
   const waiting = root === undefined ? [] : [root]
   for (let snapshot = waiting.pop(); snapshot !== undefined; snapshot = waiting.pop()) {
     yield snapshot
-    waiting.push(...[...snapshot.children].reverse())
+    for (const child of [...snapshot.children].reverse()) waiting.push(child)
   }
 }
 
