@@ -90,7 +90,14 @@ class EnsureRun {
 
   async #ensure(): Promise<EnsureResult> {
     const { check, whenBusy } = this.#options
-    const planned = await this.#look()
+    let planned: PreparedRun
+    try {
+      planned = await this.#look()
+    } catch (error) {
+      if (whenBusy !== 'skip' || !isBusy(error)) throw error
+      const seen = await prepare(this.#context)
+      return { ...(await this.#result(seen, seen)), skipped: error.message }
+    }
     if (planned.plan.steps.length === 0) {
       if (check !== true) await rememberCompaction(this.#host.files, planned, this.#session)
       return await this.#result(planned, planned)
@@ -147,7 +154,14 @@ class EnsureRun {
     const seen = processes === undefined ? {} : { processes }
     // Whoever only asks does not wait.
     const patience = check === true ? 0 : lockTimeout
-    await checkUnused(machine.inspection, { files, manage, vboxUserHome, lockTimeout: patience, signal, ...seen })
+    await checkUnused(machine.inspection, {
+      files,
+      manage,
+      vboxUserHome,
+      lockTimeout: patience,
+      signal,
+      ...seen,
+    })
     if (choice.name === 'direct')
       await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
   }

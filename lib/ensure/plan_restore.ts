@@ -53,7 +53,8 @@ export function planRestore(
 ): { readonly snapshot: SnapshotRef } | undefined {
   const target =
     wanted.merged === undefined ? undefined : restoreTarget(machine, model, wanted.merged, warnings)
-  if (target === undefined || (target.id === model.current && settledState(machine) !== undefined))
+  const settled = settledState(machine)
+  if (target === undefined || (settled !== undefined && [model.current, settled.id].includes(target.id)))
     return undefined
   const moved = movedState(machine, model)
   const isCurrent = target.id === model.current

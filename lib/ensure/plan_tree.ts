@@ -1,6 +1,8 @@
+import { dirname, isAbsolute, relative, sep } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
+import { chainOf } from '../machine/media_graph.ts'
 import { settledState } from '../machine/settled_state.ts'
 import { discardOtherBranches, mergeSnapshots, selectSnapshots } from './plan_merge.ts'
 import { planRestore } from './plan_restore.ts'
@@ -60,7 +62,7 @@ export interface TreePlan {
   readonly currentSnapshot: SnapshotRef | undefined
   /** Images of the current state when all is done, without new differencing images. */
   readonly currentImages: readonly Uuid[]
-  /** The restored snapshot, when it was merged too (now, or by an earlier run): its state is there to stay. */
+  /** The restored snapshot when it was merged too, or shielded (now, or by an earlier run): its state is to stay. */
   readonly settles: SnapshotRef | undefined
   readonly warnings: readonly Warning[]
 }
@@ -76,7 +78,7 @@ export function planTree(machine: Inspection, wanted: Wanted): TreePlan {
   const model = modelOf(machine)
   const warnings: Warning[] = []
   const recover = machine.interrupted !== undefined
-  if (recover || wanted.merged !== undefined) foldAbandoned(machine, model)
+  foldAbandoned(machine, model, wanted.merged !== undefined)
   const restore = planRestore(machine, model, wanted, warnings)
   const settled = settledState(machine)
   let discarded: SnapshotRef[] = []
@@ -109,22 +111,50 @@ export function planTree(machine: Inspection, wanted: Wanted): TreePlan {
     remaining,
     currentSnapshot: current === undefined ? undefined : refOf(current),
     currentImages: finalImages(model),
-    settles: restore === undefined ? settled : merged.find(({ id }) => id === restore.snapshot.id),
+    settles:
+      restore === undefined
+        ? settled
+        : isLeftBehind(restore.snapshot, merged, snapshot)
+          ? restore.snapshot
+          : undefined,
     warnings,
   }
 }
 
-/** Folds images that a first commit left without a view of their own. */
-function foldAbandoned(machine: Inspection, model: StateModel): void {
+/** Whether the current state hangs on the restored snapshot no more when all is done. */
+function isLeftBehind(
+  restored: SnapshotRef,
+  merged: readonly SnapshotRef[],
+  snapshot: WantedSnapshot | undefined,
+): boolean {
+  return snapshot !== undefined || merged.some(({ id }) => id === restored.id)
+}
+
+/**
+ * Folds images that a first commit left without a view of their own. Which they are the journal says. Without
+ * one only images in the machine's own folder count as its own: to a linked clone, whose original VirtualBox
+ * does not list at the moment, the original's images look the same.
+ */
+function foldAbandoned(machine: Inspection, model: StateModel, isMergeWanted: boolean): void {
   for (const id of [...model.groups.keys()].reverse()) {
     const group = model.groups.get(id)
     if (group === undefined || isAttached(model, group) || strangersOf(model, group).length > 0) continue
     const [only, ...others] = childGroups(model, group)
     if (only === undefined || others.length > 0 || machine.sharedWith.has(targetOf(group))) continue
     if (strangersOf(model, only).length > 0) continue
+    const wasToGo = machine.interrupted?.unwanted.has(targetOf(only)) === true
+    if (!wasToGo && !(isMergeWanted && isChainInOwnFolder(machine, model, targetOf(only)))) continue
     if (group.parent === undefined && baseTypeOf(model, id) !== 'Normal') continue
     foldInto(model, group, only)
   }
+}
+
+function isChainInOwnFolder({ settings }: Inspection, model: StateModel, image: Uuid): boolean {
+  const folder = dirname(settings.file)
+  return chainOf(model.media, image).every(({ path }) => {
+    const inside = relative(folder, path)
+    return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside)
+  })
 }
 
 function planSnapshot(
@@ -185,7 +215,7 @@ function findCompactable(machine: Inspection, model: StateModel, warnings: Warni
     const base = baseGroup(model, image)
     const id = base === undefined ? image : targetOf(base)
     if (found.has(id)) continue
-    const reason = whyNotCompactable(machine, model, id)
+    const reason = whyNotCompactable(machine, model, id, base)
     if (reason === undefined) found.add(id)
     else reasons.push(reason)
   }
@@ -209,7 +239,12 @@ function baseGroup(model: StateModel, image: Uuid): ImageGroup | undefined {
   return group
 }
 
-function whyNotCompactable(machine: Inspection, model: StateModel, id: Uuid): string | undefined {
+function whyNotCompactable(
+  machine: Inspection,
+  model: StateModel,
+  id: Uuid,
+  base: ImageGroup | undefined,
+): string | undefined {
   const medium = model.media.get(id)
   const image = machine.images.get(id)
   if (medium === undefined || image === undefined) return `image {${id}} is in no media registry`
@@ -219,6 +254,8 @@ function whyNotCompactable(machine: Inspection, model: StateModel, id: Uuid): st
     return `${describeMedium(medium)} has the format ${medium.format}, which cannot be compacted`
   }
   if (image.header?.variant === 'fixed') return `${describeMedium(medium)} has a fixed size`
+  if (base !== undefined && !isAttached(model, base) && !isChainInOwnFolder(machine, model, id))
+    return `${describeMedium(medium)} is in no state of this machine, so another one may need it (a linked clone?)`
   return undefined
 }
 

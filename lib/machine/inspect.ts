@@ -33,7 +33,7 @@ export async function inspect(
   vboxUserHome: string,
 ): Promise<InspectedMachine> {
   const settingsBytes = await readSettingsFile(files, settingsFile)
-  const settings = await withNvram(files, readSettings(parseSettings(settingsBytes, settingsFile)))
+  const settings = readSettings(parseSettings(settingsBytes, settingsFile))
   const settingsHash = hashOf(settingsBytes)
   const journal = await readJournal(files, settingsFile, settings.id)
   const neighbours = await loadNeighbours(files, settings, vboxUserHome)
@@ -44,6 +44,7 @@ export async function inspect(
     inspection: {
       settings,
       settingsHash,
+      nvram: await findNvram(files, settings),
       registration: {
         registered: neighbours.registered,
         ownRegistryComplete: isOwnRegistryComplete(settings, used),
@@ -80,12 +81,10 @@ async function readSettingsFile(files: Files, path: string): Promise<Uint8Array>
   return await files.readFile(path, MAX_SETTINGS_BYTES)
 }
 
-/** The settings name the machine's own EFI variables only where they are not beside them under their own name. */
-async function withNvram(files: Files, settings: MachineSettings): Promise<MachineSettings> {
-  if (settings.currentState.nvramFile !== undefined) return settings
-  const nvramFile = settings.file.replace(/\.vbox$/i, '.nvram')
-  if ((await files.stat(nvramFile))?.kind !== 'file') return settings
-  return { ...settings, currentState: { ...settings.currentState, nvramFile } }
+/** Where the machine's own EFI variables are: the settings say so only where it is not beside them. */
+async function findNvram(files: Files, settings: MachineSettings): Promise<Inspection['nvram']> {
+  const path = settings.currentState.nvramFile ?? settings.file.replace(/\.vbox$/i, '.nvram')
+  return { path, exists: (await files.stat(path))?.kind === 'file' }
 }
 
 function isOwnRegistryComplete(settings: MachineSettings, used: ReadonlySet<Uuid>): boolean {
@@ -266,5 +265,6 @@ function interruptedRun(journal: Journal, settingsHash: string): InterruptedRun 
           ? 'nothing'
           : 'unknown'
   const { registered, relinks, settles } = journal
-  return { reached, registered, relinks, settles }
+  const unwanted = new Set(journal.deletes.flatMap(({ id }) => (id === undefined ? [] : [id])))
+  return { reached, registered, relinks, unwanted, settles }
 }

@@ -34,6 +34,8 @@ export interface Inspection {
   readonly settings: MachineSettings
   /** SHA-256 of the `.vbox` file as it was read. */
   readonly settingsHash: string
+  /** The file of the machine's own EFI variables, which machines with a BIOS do not have. */
+  readonly nvram: { readonly path: string; readonly exists: boolean }
   readonly registration: Registration
   /** Every image that a state of the machine reads, and the children of those images. */
   readonly images: ReadonlyMap<Uuid, InspectedImage>
@@ -53,6 +55,8 @@ export interface InterruptedRun {
   readonly registered: boolean
   /** Children whose header still names the folded image `from` as parent instead of `to`. */
   readonly relinks: readonly Relink[]
+  /** Images that were to go: folded into another one, or read by no state any more. */
+  readonly unwanted: ReadonlySet<Uuid>
   /** The snapshot whose restored state the run was making the one that stays. */
   readonly settles: { readonly id: Uuid; readonly name: string } | undefined
 }

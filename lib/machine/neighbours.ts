@@ -1,5 +1,7 @@
 import { VboxmergeError } from '../errors.ts'
+import { errorCode } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
+import { readAwayNotes } from './away_note.ts'
 import type { MachineSettings, Medium } from './machine.ts'
 import { readSettings } from './read_settings.ts'
 import { loadRegistry } from './registry.ts'
@@ -15,7 +17,10 @@ export interface Neighbours {
   readonly registries: readonly (readonly Medium[])[]
 }
 
-/** Reads `VirtualBox.xml` and the settings of every machine it lists but the given one. */
+/**
+ * Reads `VirtualBox.xml` and the settings of every machine it lists but the given one, and of those that another
+ * run has taken out of it for the time of its work.
+ */
 export async function loadNeighbours(
   files: Files,
   settings: MachineSettings,
@@ -25,10 +30,12 @@ export async function loadNeighbours(
   const ownPath = (await files.realPath(settings.file)) ?? settings.file
   const machines: MachineSettings[] = []
   let registered = false
-  for (const entry of registry.machines) {
+  const listed = new Set(registry.machines.map(({ id }) => id))
+  const away = await readAwayNotes(files, vboxUserHome)
+  for (const entry of [...registry.machines, ...away.filter(({ id }) => !listed.has(id))]) {
     const path = (await files.realPath(entry.settingsFile)) ?? entry.settingsFile
     if (path === ownPath) {
-      registered = true
+      registered ||= listed.has(entry.id)
       continue
     }
     const other = await loadOther(files, path)
@@ -43,7 +50,9 @@ async function loadOther(files: Files, path: string): Promise<MachineSettings | 
     return readSettings(parseSettings(await files.readFile(path, MAX_SETTINGS_BYTES), path))
   } catch (error) {
     // A machine that cannot be read cannot be known to share anything; VirtualBox calls it inaccessible too.
-    if (error instanceof VboxmergeError || error instanceof RangeError) return undefined
+    if (error instanceof VboxmergeError || error instanceof RangeError || errorCode(error) !== undefined) {
+      return undefined
+    }
     throw error
   }
 }

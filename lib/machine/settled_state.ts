@@ -42,7 +42,11 @@ export function encodeSettled({ restored, fingerprint }: SettledState): string {
 }
 
 /** The snapshot whose state the current state was made to be, when it still is. */
-export function settledState({ settings, images, interrupted }: Inspection): SettledState['restored'] | undefined {
+export function settledState({
+  settings,
+  images,
+  interrupted,
+}: Inspection): SettledState['restored'] | undefined {
   const reached = interrupted?.reached
   if (reached === 'first_commit' || reached === 'second_commit') return interrupted?.settles
   const match = /^1;([0-9a-f]{64});([0-9a-f-]{36});([^;]*)$/.exec(settings.extraData.get(SETTLED_NAME) ?? '')
@@ -53,7 +57,13 @@ export function settledState({ settings, images, interrupted }: Inspection): Set
     const found = images.get(image)
     if (found?.header === undefined) return undefined
     const { modification, allocatedBlocks } = found.header
-    facts.push({ id: image, modification, allocatedBlocks, fileSize: found.fileSize, mtimeMs: wholeMilliseconds(found.mtimeNs) })
+    facts.push({
+      id: image,
+      modification,
+      allocatedBlocks,
+      fileSize: found.fileSize,
+      mtimeMs: wholeMilliseconds(found.mtimeNs),
+    })
   }
   if (fingerprintOf(settings.currentSnapshot, facts) !== fingerprint) return undefined
   return { id, name: decodeName(name) }

@@ -138,9 +138,8 @@ async function makeSnapshotFiles(
   if (snapshot === undefined) return
   const restored = new Map(leaves.map(leaf => [leaf.id, leaf.path]))
   await createLeaves(files, snapshot.images, id => restored.get(id) ?? pathOf(prepared, id))
-  const { nvramFile } = prepared.machine.inspection.settings.currentState
-  if (snapshot.nvramFile !== undefined && nvramFile !== undefined) {
-    await copySmallFile(files, nvramFile, snapshot.nvramFile)
+  if (snapshot.nvramFile !== undefined) {
+    await copySmallFile(files, prepared.machine.inspection.nvram.path, snapshot.nvramFile)
   }
 }
 

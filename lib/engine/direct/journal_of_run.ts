@@ -11,7 +11,14 @@ export function registrationJournal(run: DirectRun, old: Journal | undefined): J
   const { settings, settingsHash } = run.prepared.machine.inspection
   const { user, vboxUserHome } = run
   const hashes = { before: settingsHash, first: undefined, second: undefined }
-  const empty = { hashes, relinks: [], created: [], deletes: [], restoredNvram: undefined, settles: undefined }
+  const empty = {
+    hashes,
+    relinks: [],
+    created: [],
+    deletes: [],
+    restoredNvram: undefined,
+    settles: undefined,
+  }
   return { ...empty, ...old, machine: settings.id, registered: true, user, vboxUserHome }
 }
 
@@ -52,12 +59,12 @@ function relinksOf({ plan }: Prepared, names: RunNames): Relink[] {
 function restoredNvram({ machine, plan }: Prepared): Journal['restoredNvram'] {
   const { restore } = plan.tree
   if (restore === undefined) return undefined
-  const { settings } = machine.inspection
+  const { settings, nvram } = machine.inspection
   let source: StateSettings | undefined
   for (const { id, state } of eachState(settings)) if (id === restore.id) source = state
   const from = source?.nvramFile
-  const to = settings.currentState.nvramFile
-  return from === undefined || to === undefined || from === to ? undefined : { from, to }
+  const to = nvram.path
+  return from === undefined || from === to ? undefined : { from, to }
 }
 
 function union(files: readonly JournalFile[], more: readonly JournalFile[]): JournalFile[] {

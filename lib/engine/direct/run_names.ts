@@ -23,7 +23,6 @@ export function nameNewThings({ machine, plan }: Prepared, now: Date): RunNames 
   const leaves = tree.restoredLeavesOver.map(over => newImage(inspection, over, over))
   const leafOver = new Map(leaves.map(leaf => [leaf.over, leaf.id]))
   if (tree.snapshot === undefined) return { leaves, snapshot: undefined, now }
-  const hasNvram = inspection.settings.currentState.nvramFile !== undefined
   const nvramName = `${now.toISOString().slice(0, 19).replaceAll(':', '-')}-${nanoseconds(now)}Z.nvram`
   return {
     leaves,
@@ -31,7 +30,7 @@ export function nameNewThings({ machine, plan }: Prepared, now: Date): RunNames 
       ...tree.snapshot,
       id: randomUuid(),
       images: tree.snapshotLeavesOver.map(over => newImage(inspection, leafOver.get(over) ?? over, over)),
-      nvramFile: hasNvram ? join(inspection.settings.snapshotFolder, nvramName) : undefined,
+      nvramFile: inspection.nvram.exists ? join(inspection.settings.snapshotFolder, nvramName) : undefined,
     },
     now,
   }
