@@ -13,8 +13,10 @@ import { freeSpaceWarnings, wantedCompaction, wantedMerge, wantedSnapshot } from
  */
 export async function ensurePrepared(machine: string, options: PrepareOptions = {}): Promise<EnsureResult> {
   const checked = parseOptions('prepare', options)
+  // The snapshot that this very call takes must count as merged, or each run would merge it and take it anew.
+  const baseSnapshot = checked.snapshot ? checked.snapshotName : checked.baseSnapshot
   const wanted = {
-    merged: wantedMerge(checked),
+    merged: wantedMerge({ ...checked, baseSnapshot }),
     compacted: checked.compact ? wantedCompaction(checked) : undefined,
     baseSnapshot: checked.snapshot ? wantedSnapshot(checked) : undefined,
     discardSavedState: checked.discardSavedState,

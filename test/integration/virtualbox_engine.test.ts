@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import t from 'tap'
 import { notePath } from '../../lib/engine/virtualbox/chain_note.ts'
+import { readLinks } from '../../lib/engine/virtualbox/read_links.ts'
 import { applyWithVirtualBox } from '../../lib/engine/virtualbox/virtualbox_engine.ts'
+import { realFiles } from '../../lib/io/real_files.ts'
 import {
-  digestOf,
   digestsOf,
   engineRun,
   manageOf,
@@ -16,6 +18,7 @@ import {
 import { hasCode } from '../fixtures/has_code.ts'
 import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 
+const MIB = 2 ** 20
 const MISSING = { code: 'ENOENT' }
 
 async function ref(settingsFile: string, name: string): Promise<{ id: string; name: string }> {
@@ -212,12 +215,19 @@ t.test('the virtualbox engine', { skip: skipWithoutVirtualBox }, async t => {
     const { id } = await settingsOf(file)
     await virtualBox.run('snapshot', id, 'take', 'small')
     const [{ image = '' } = {}] = (await settingsOf(file)).currentState.attachments
-    await virtualBox.run('showmediuminfo', 'disk', image)
     await virtualBox.run('modifymedium', 'disk', image, '--resize', '16')
     await writeToCurrent(file, 12, 77)
-    const before = await digestOf(virtualBox, image)
-    await applyWithVirtualBox(await engineRun(virtualBox, file, [step.merge(await ref(file, 'small'))]))
-    t.strictSame(await digestsOf(virtualBox, file), [before])
+    const steps = [step.merge(await ref(file, 'small')), step.snapshot('Base')]
+    await applyWithVirtualBox(await engineRun(virtualBox, file, steps))
+    const [{ children: [leaf] = [] } = {}] = (await settingsOf(file)).media
+    const links = await readLinks(realFiles, [leaf?.path ?? ''])
+    t.equal(links.get(leaf?.path ?? '')?.header?.capacity, 16 * MIB, 'and the new image has the new size')
+    const content = Buffer.alloc(16 * MIB)
+    content.fill(77, 12 * MIB, 13 * MIB)
+    const expected = createHash('sha256').update(content).digest('hex')
+    // VirtualBox goes on to read the base as if it were short until it looks at it again.
+    await virtualBox.settle()
+    t.strictSame(await digestsOf(virtualBox, file), [expected])
   })
 
   t.test('stops between two calls when it is told to, and says why', async t => {

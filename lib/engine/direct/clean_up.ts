@@ -1,12 +1,12 @@
 import { basename, dirname, extname, sep } from 'node:path'
 import { VboxmergeError } from '../../errors.ts'
 import { openImage } from '../../image/open_image.ts'
+import { removeIfThere } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import { type JournalFile, journalPath } from '../../machine/journal.ts'
 import type { MachineSettings } from '../../machine/machine.ts'
 import { eachMedium, eachState } from '../../machine/media_graph.ts'
 import { pendingPath } from './commit_settings.ts'
-import { removeIfThere } from './durable_file.ts'
 
 /** Ending of the file that is to take the place of an image. */
 export const FRESH_SUFFIX = '.vboxmerge-fresh'

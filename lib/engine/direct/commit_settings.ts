@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { VboxmergeError } from '../../errors.ts'
+import { removeIfThere, replaceFile, writeNewFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import { hashOf } from '../../machine/inspect.ts'
 import type { Journal } from '../../machine/journal.ts'
@@ -8,7 +9,6 @@ import {
   type SettingsDocument,
   serializeSettings,
 } from '../../machine/settings_document.ts'
-import { removeIfThere, replaceFile, writeNewFile } from './durable_file.ts'
 
 /** Which of a run's two new settings files. */
 export type Commit = 'first' | 'second'

@@ -1,6 +1,7 @@
 import { VboxmergeError } from '../../errors.ts'
 import type { BlockLayout } from '../../image/vdi/block_table.ts'
 import type { OpenFile } from '../../io/files.ts'
+import { earlyFlush } from './early_flush.ts'
 import type { FoldJob } from './fold_job.ts'
 import { type FoldRun, foldRuns, type RunPart } from './fold_runs.ts'
 
@@ -12,15 +13,16 @@ const LANES = 4
 
 /**
  * Writes the data of all blocks that the plan of a job names. Several runs are under way at once; the
- * order in which they reach the file is not defined. Nothing is flushed.
+ * order in which they reach the file is not defined. What was written last is not flushed.
  *
  * @param file The file that is written.
  * @param layout Where blocks lie in it.
  * @throws The signal's reason; `image_corrupt` when an image ends inside a block; an error of the file
- *   system. No read or write is under way any more when the promise settles.
+ *   system. No read, write or flush is under way any more when the promise settles.
  */
 export async function copyBlocks(job: FoldJob, file: OpenFile, layout: BlockLayout): Promise<void> {
   const runs = foldRuns(job, layout, RUN_BYTES)
+  const flush = earlyFlush(file)
   let failed = false
   const work = async (): Promise<void> => {
     let buffer = new Uint8Array(0)
@@ -31,6 +33,7 @@ export async function copyBlocks(job: FoldJob, file: OpenFile, layout: BlockLayo
         if (buffer.length < run.length) buffer = new Uint8Array(run.length)
         await copyRun(run, buffer.subarray(0, run.length), file)
         job.onBytes?.(run.length)
+        flush.wrote(run.length)
       }
     } catch (error) {
       failed = true
@@ -38,7 +41,8 @@ export async function copyBlocks(job: FoldJob, file: OpenFile, layout: BlockLayo
     }
   }
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, work))
-  for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason
+  const flushed = await Promise.allSettled([flush.settled()])
+  for (const part of [...lanes, ...flushed]) if (part.status === 'rejected') throw part.reason
 }
 
 async function copyRun(run: FoldRun, buffer: Uint8Array, file: OpenFile): Promise<void> {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
+import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import { encodeJournal, type Journal, journalPath } from '../../machine/journal.ts'
-import { removeIfThere, replaceFile } from './durable_file.ts'
 
 /** Writes the journal so that it is on stable storage, name and all, when this resolves. */
 export async function writeJournal(files: Files, settingsFile: string, journal: Journal): Promise<void> {

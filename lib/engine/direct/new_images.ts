@@ -2,9 +2,9 @@ import { dirname } from 'node:path'
 import { openImage } from '../../image/open_image.ts'
 import { createDifferencing } from '../../image/vdi/create.ts'
 import type { VdiHeader } from '../../image/vdi/header.ts'
+import { writeNewFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import type { Uuid } from '../../machine/machine.ts'
-import { writeNewFile } from './durable_file.ts'
 import type { NewImage } from './next_settings.ts'
 
 /**

@@ -1,11 +1,12 @@
 import { VboxmergeError } from '../../errors.ts'
+import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import { awayNotePath, encodeAwayNote } from '../../machine/away_note.ts'
-import type { MachineSettings } from '../../machine/machine.ts'
-import { chainOf, eachState, indexMedia } from '../../machine/media_graph.ts'
+import type { MachineSettings, Uuid } from '../../machine/machine.ts'
+import { chainOf, eachMedium, eachState, indexMedia } from '../../machine/media_graph.ts'
 import type { Prepared } from '../prepared.ts'
 import type { Manage } from '../virtualbox/manage.ts'
 import type { DirectRun } from './direct_run.ts'
-import { removeIfThere, replaceFile } from './durable_file.ts'
+import { type ForgetContext, forgetImages } from './forget_images.ts'
 import { removeJournal, writeJournal } from './journal_file.ts'
 import { registrationJournal } from './journal_of_run.ts'
 
@@ -50,14 +51,19 @@ export async function withoutRegistration<T extends WindowOutcome>(
     }
   }
   let outcome: T
+  const context = { files: run.files, manage, vboxUserHome: run.vboxUserHome }
   try {
-    if (registration.registered) prepared = await run.prepareAgain(old === undefined)
+    if (registration.registered) {
+      await forgetImages(context, ownImages(prepared))
+      prepared = await run.prepareAgain(old === undefined)
+    }
     outcome = await work(prepared)
   } catch (error) {
-    await registerAfterFailure(manage, settings, error)
+    await registerAfterFailure(context, prepared, error)
     await forgetAway(run)
     throw error
   }
+  await forgetImages(context, ownImages(prepared))
   await register(manage, outcome.settings)
   await forgetAway(run)
   return outcome
@@ -85,13 +91,22 @@ function callOptions(run: DirectRun): { readonly lockTimeout: number; readonly s
   return { lockTimeout: run.lockTimeout, ...(run.signal === undefined ? {} : { signal: run.signal }) }
 }
 
+/** Images that the settings named before the work, and those that an interrupted run meant to remove. */
+function ownImages({ machine }: Prepared): Set<Uuid> {
+  const { settings, interrupted } = machine.inspection
+  const listed = [...eachMedium(settings.media)].map(({ id }) => id)
+  return new Set([...listed, ...(interrupted?.unwanted ?? [])])
+}
+
 async function registerAfterFailure(
-  manage: Manage,
-  settings: MachineSettings,
+  context: ForgetContext,
+  prepared: Prepared,
   error: unknown,
 ): Promise<void> {
+  const { settings } = prepared.machine.inspection
   try {
-    await manage.register(settings.file)
+    await forgetImages(context, ownImages(prepared))
+    await context.manage.register(settings.file)
   } catch (cause) {
     const first = error instanceof Error ? error.message : String(error)
     throw new VboxmergeError(

@@ -2,11 +2,11 @@ import { dirname, isAbsolute } from 'node:path'
 import * as v from 'valibot'
 import type { SnapshotRef } from '../../ensure/result.ts'
 import { VboxmergeError } from '../../errors.ts'
+import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import { errorCode } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
 import type { MachineSettings, Snapshot, Uuid } from '../../machine/machine.ts'
 import { eachState, indexMedia } from '../../machine/media_graph.ts'
-import { removeIfThere, replaceFile } from '../direct/durable_file.ts'
 import type { ImageLinks } from './read_links.ts'
 
 /** An image as it was before its snapshot was deleted. */

@@ -4,6 +4,7 @@ import type { MachineSettings, Medium, Snapshot } from '../../machine/machine.ts
 import { indexMedia } from '../../machine/media_graph.ts'
 import { type ChainNote, noteFor, ownImages, readNote, removeNote, writeNote } from './chain_note.ts'
 import { realClock } from './clock.ts'
+import { lookAgain } from './look_again.ts'
 import { isPassing } from './machine_state.ts'
 import { planRecovery, recoveryPaths } from './plan_recovery.ts'
 import { printable } from './printable.ts'
@@ -46,7 +47,7 @@ export async function deleteSnapshot(
   await refuseUnfinished(run, settings)
   refuseFork(settings, snapshot)
   const pairs = imagesToMerge(settings, snapshot)
-  await refreshSizes(run, ref, pairs)
+  await lookAgain(run, `delete snapshot "${printable(ref.name)}"`, pairs)
   const links = await readLinks(
     run.files,
     pairs.map(({ path }) => path),
@@ -100,20 +101,6 @@ function refuseFork(settings: MachineSettings, snapshot: Snapshot): void {
     const paths = children.map(child => `"${printable(child.path)}"`).join(', ')
     const found = `its image "${printable(path)}" has more than one child: ${paths}`
     throw failed('branch_blocked', snapshot, `${found}; remove what does not belong to the machine first`)
-  }
-}
-
-/**
- * Makes VirtualBox look at the images' sizes again: after a resize it would merge with the size it remembers
- * and lose what lies behind it (7.2.22, measured).
- */
-async function refreshSizes(run: VirtualBoxRun, ref: SnapshotRef, media: readonly Medium[]): Promise<void> {
-  for (const { id, path } of media) {
-    const { accessible, problem } = await run.manage.mediumInfo(id, callOptions(run))
-    if (accessible) continue
-    const missing = (await run.files.stat(path)) === undefined
-    const found = `VirtualBox cannot read its image "${printable(path)}": ${problem ?? 'no reason given'}`
-    throw failed(missing ? 'image_missing' : 'engine_failed', ref, found)
   }
 }
 

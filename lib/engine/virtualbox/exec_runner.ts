@@ -3,6 +3,7 @@ import process from 'node:process'
 import { VboxmergeError } from '../../errors.ts'
 import { collectText } from './output_limit.ts'
 import type { Runner } from './runner.ts'
+import { limitTime } from './time_limit.ts'
 
 /**
  * Runs a program without a shell.
@@ -23,6 +24,7 @@ export const execRunner: Runner = (file, args, options = {}) =>
       stdio: ['ignore', 'pipe', 'pipe'],
       windowsHide: true,
     })
+    const callOff = limitTime(child.pid, options.timeLimit)
     child.stdout.setEncoding('utf8').on('data', stdout.add)
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr.add(text)
@@ -32,6 +34,7 @@ export const execRunner: Runner = (file, args, options = {}) =>
       reject(new VboxmergeError('engine_failed', `Cannot run "${file}": ${cause.message}`, { cause }))
     })
     child.on('close', exitCode => {
+      callOff()
       try {
         resolve({ exitCode, stdout: stdout.text(), stderr: stderr.text() })
       } catch (error) {

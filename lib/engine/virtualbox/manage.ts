@@ -44,6 +44,8 @@ export interface Manage {
   compactImage(image: Uuid, options?: CallOptions): Promise<void>
   /** Makes VirtualBox look at the image file again, too. */
   mediumInfo(image: Uuid, options?: CallOptions): Promise<MediumInfo>
+  /** Makes VirtualBox forget an image that is attached to no machine; the file stays. */
+  forgetImage(image: Uuid, options?: CallOptions): Promise<void>
   /** @param value an empty one removes the key */
   setExtraData(machine: Uuid, key: string, value: string, options?: CallOptions): Promise<void>
 }
@@ -130,6 +132,11 @@ export function createManage(setup: ManageSetup): Manage {
     mediumInfo: async (image, options) => {
       const args = ['showmediuminfo', 'disk', checkedUuid(image)]
       return parseMediumInfo(await read(`look at image ${image}`, args, options))
+    },
+
+    forgetImage: async (image, options) => {
+      const args = ['closemedium', 'disk', checkedUuid(image)]
+      await change(undefined, `make VirtualBox forget image ${image}`, args, options)
     },
 
     setExtraData: async (machine, key, value, options) => {

@@ -1,3 +1,4 @@
+import { VboxmergeError } from '../../errors.ts'
 import type { Uuid } from '../../machine/machine.ts'
 import { type Clock, realClock } from './clock.ts'
 import { vboxEnvironment } from './environment.ts'
@@ -19,6 +20,11 @@ export interface ManageSetup {
   readonly afterChange?: () => Promise<void>
   /** Default: the computer's. */
   readonly clock?: Clock
+  /**
+   * Milliseconds after which a call that only reads is ended. VBoxManage can wait for ever for a VBoxSVC that
+   * was killed (7.2.22, measured). Default five minutes.
+   */
+  readonly readTimeLimit?: number
 }
 
 /** What may be said with every call. */
@@ -44,6 +50,7 @@ export interface Call {
 
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 2000
+const READ_TIME_LIMIT = 5 * 60 * 1000
 
 /**
  * Calls VBoxManage and returns what it prints on standard output; waits for locks with growing pauses.
@@ -59,6 +66,7 @@ export async function callManage(setup: ManageSetup, call: Call): Promise<string
     signal?.throwIfAborted()
     const result = await runOnce(setup, call)
     const failure = failureOf(result)
+    if (result.exitCode === null && call.changes !== true) throw noAnswer(call)
     if (failure === undefined) return stripWrapperWarning(result.stdout)
     const waits = await waitingHelps(setup, call, failure)
     const left = end - clock.now()
@@ -74,12 +82,24 @@ async function runOnce(setup: ManageSetup, { args, changes, options }: Call): Pr
     ...vboxEnvironment(setup.platform),
     ...(home === undefined ? {} : { VBOX_USER_HOME: home }),
   }
-  const onStderr = onPercent === undefined ? undefined : progressParser(onPercent)
+  const { readTimeLimit = READ_TIME_LIMIT } = setup
   try {
-    return await setup.runner(setup.file, args, onStderr === undefined ? { env } : { env, onStderr })
+    return await setup.runner(setup.file, args, {
+      env,
+      ...(onPercent === undefined ? {} : { onStderr: progressParser(onPercent) }),
+      ...(changes === true ? {} : { timeLimit: readTimeLimit }),
+    })
   } finally {
     if (changes === true) await setup.afterChange?.()
   }
+}
+
+function noAnswer({ action }: Call): VboxmergeError {
+  return new VboxmergeError(
+    'engine_failed',
+    `Cannot ${action}: VBoxManage was ended before it answered; if VirtualBox hangs, end its VBoxSVC, ` +
+      'and run this again',
+  )
 }
 
 async function waitingHelps(setup: ManageSetup, call: Call, failure: ManageFailure): Promise<boolean> {

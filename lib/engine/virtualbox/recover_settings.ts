@@ -1,6 +1,7 @@
 import { VboxmergeError } from '../../errors.ts'
 import { openImage } from '../../image/open_image.ts'
 import { patchHeader } from '../../image/vdi/patch_header.ts'
+import { replaceFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import { replaceImage } from '../../machine/edit_media.ts'
 import { removeSnapshots } from '../../machine/edit_snapshots.ts'
@@ -14,7 +15,6 @@ import {
   type SettingsDocument,
   serializeSettings,
 } from '../../machine/settings_document.ts'
-import { replaceFile } from '../direct/durable_file.ts'
 import { readNote, removeNote } from './chain_note.ts'
 import { detachImage, takeOutOfChain } from './edit_recovery.ts'
 import { planRecovery, type Recovery, recoveryPaths } from './plan_recovery.ts'

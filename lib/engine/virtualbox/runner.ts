@@ -12,6 +12,11 @@ export interface CommandOptions {
   readonly onStderr?: (text: string) => void
   /** Variables added to the environment. */
   readonly env?: Readonly<Record<string, string>>
+  /**
+   * Milliseconds after which the program is ended by force; without it, it is left alone. Only for programs
+   * that change nothing.
+   */
+  readonly timeLimit?: number
 }
 
 /**

@@ -7,7 +7,9 @@ import type {
   Step,
 } from '../../ensure/result.ts'
 import { VboxmergeError } from '../../errors.ts'
+import { eachMedium } from '../../machine/media_graph.ts'
 import { deleteSnapshot } from './delete_snapshot.ts'
+import { lookAgain } from './look_again.ts'
 import { printable } from './printable.ts'
 import { recoverMachine } from './recover_machine.ts'
 import {
@@ -94,6 +96,7 @@ async function compact(run: VirtualBoxRun, step: CompactStep): Promise<void> {
   for (const [index, { image, path }] of step.images.entries()) {
     run.signal?.throwIfAborted()
     await checkMachine(run, false)
+    await lookAgain(run, `compact "${printable(path)}"`, [{ id: image, path }])
     const report = reporter(run, step, path, index, step.images.length)
     await run.manage.compactImage(image, callOptions(run, report))
     report(100)
@@ -103,13 +106,16 @@ async function compact(run: VirtualBoxRun, step: CompactStep): Promise<void> {
 async function takeSnapshot(run: VirtualBoxRun, step: SnapshotStep): Promise<void> {
   const { name, description } = step
   await checkMachine(run, false)
-  const before = (await loadSettings(run)).currentSnapshot
+  const present = await loadSettings(run)
+  const attached = new Set(present.currentState.attachments.map(({ image }) => image))
+  const media = [...eachMedium(present.media)].filter(({ id }) => attached.has(id))
+  await lookAgain(run, `take snapshot "${printable(name)}"`, media)
   const report = reporter(run, step, name)
   const id = await run.manage.takeSnapshot(run.machineId, name, description, callOptions(run, report))
   const settings = await loadSettings(run)
   const { currentSnapshot } = settings
   const taken = currentSnapshot === undefined ? undefined : findSnapshot(settings, currentSnapshot)
-  const isNew = taken !== undefined && taken.id !== before
+  const isNew = taken !== undefined && taken.id !== present.currentSnapshot
   if (!isNew || (id === undefined ? taken.name !== name : taken.id !== id)) {
     throw unseen(`take snapshot "${printable(name)}"`, 'it is not the current snapshot')
   }

@@ -1,5 +1,6 @@
 import { VboxmergeError } from '../../errors.ts'
 import type { Runner } from './runner.ts'
+import { limitTime } from './time_limit.ts'
 
 /** As much of zx's `$` as is used here; a preset made by `$({ … })` has it too. */
 interface ZxShell {
@@ -8,6 +9,7 @@ interface ZxShell {
 }
 
 interface ZxProcess extends PromiseLike<ZxOutput> {
+  readonly pid: number | undefined
   readonly stderr: AsyncIterable<Uint8Array> & {
     on(event: 'data', listener: (chunk: Uint8Array) => void): unknown
   }
@@ -59,7 +61,9 @@ export function zxRunner($?: unknown): Runner {
     const running = shell(PRESET)`env ${variables} sh -c 'exec "$0" "$@"' ${file} ${args}`
     const decoder = new TextDecoder()
     running.stderr.on('data', chunk => options.onStderr?.(decoder.decode(chunk, { stream: true })))
+    const callOff = limitTime(running.pid, options.timeLimit)
     const { exitCode, stdout, stderr, cause } = await running
+    callOff()
     if (cause instanceof Error || NOT_STARTED.includes(exitCode ?? 0)) {
       const why = cause instanceof Error ? cause.message : stderr.trim()
       throw new VboxmergeError('engine_failed', `Cannot run "${file}": ${why}`, { cause })

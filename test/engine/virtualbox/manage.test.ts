@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import process from 'node:process'
 import t from 'tap'
 import type { Clock } from '../../../lib/engine/virtualbox/clock.ts'
@@ -168,6 +169,20 @@ t.test('waiting for a lock ends with the reason of the signal', async t => {
   await t.rejects(manage.unregister(ID, { lockTimeout: 60, signal: controller.signal }), reason)
 })
 
+t.test('a call that only reads does not wait for ever; one that changes something does', async t => {
+  const limits: (number | undefined)[] = []
+  const { manage } = scripted([], {
+    readTimeLimit: 7,
+    runner: async (_file, args, options) => {
+      limits.push(options?.timeLimit)
+      return { ...OK, exitCode: args[0] === 'snapshot' ? 0 : null }
+    },
+  })
+  await t.rejects(manage.mediumInfo(ID), hasCode('engine_failed', /look at image .* before it answered/))
+  await manage.deleteSnapshot(ID, SNAPSHOT)
+  t.strictSame(limits, [7, undefined])
+})
+
 t.test('progress is reported', async t => {
   const { manage } = scripted([{ stderr: '0%...10%...100%\n' }])
   const seen: number[] = []
@@ -223,16 +238,21 @@ t.test('with a real program', { skip: skipWithoutScripts }, async t => {
 
   t.test('a ^C of the terminal does not end VBoxManage', async t => {
     const folder = await temporaryFolder(t)
-    const fake = await fakeVBoxManage(folder, [{ when: '--version', delay: 700, stdout: '7.2.22\n' }])
+    const fake = await fakeVBoxManage(folder, [{ when: '--version', delay: 1000, stdout: '7.2.22\n' }])
     const module = (name: string): string =>
       JSON.stringify(new URL(`../../../lib/engine/virtualbox/${name}`, import.meta.url).href)
     const script = `
+      import { existsSync } from 'node:fs'
       import { createManage } from ${module('manage.ts')}
       import { chooseRunner } from ${module('choose_runner.ts')}
       import { realHost } from ${module('real_host.ts')}
       process.on('SIGINT', () => console.log('^C'))
       const manage = createManage({ file: ${JSON.stringify(fake.file)}, runner: chooseRunner(realHost), platform: 'linux' })
-      setTimeout(() => console.log('started'), 100)
+      const look = setInterval(() => {
+        if (!existsSync(${JSON.stringify(join(folder, 'calls'))})) return
+        clearInterval(look)
+        console.log('started')
+      }, 20)
       console.log((await manage.version()).text)`
     const args = ['--import', './scripts/typescript.mjs', '--input-type=module', '-e', script]
     const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'pipe', 'inherit'] })

@@ -74,6 +74,13 @@ for (const [name, run] of runners) {
       )
     })
 
+    t.test('ends a program that takes too long, when there is a limit', async t => {
+      const started = Date.now()
+      const { exitCode } = await run(node, ['-e', 'setTimeout(() => {}, 60_000)'], { timeLimit: 300 })
+      t.equal(exitCode, null)
+      t.ok(Date.now() - started < 30_000)
+    })
+
     t.test('gives the program nothing to read', async t => {
       const script = `process.stdin.on('data', (d) => console.log('got', d)).on('end', () => console.log('end'))`
       t.equal((await run(node, ['-e', script])).stdout, 'end\n')

@@ -105,9 +105,11 @@ async function verbs(fake: FakeVBoxManage): Promise<string[]> {
   )
 }
 
+t.setTimeout(240_000)
+
 t.test('the virtualbox engine with a VBoxManage that misbehaves', { skip: skipWithoutScripts }, async t => {
   t.test('leaves a machine alone that is not switched off', async t => {
-    for (const state of ['running', 'paused', 'stuck', 'saved', 'deletingsnapshot', 'teleported']) {
+    for (const state of ['running', 'paused', 'saved']) {
       const web = await machine(t)
       const { fake, apply } = await fakeRun(web, [web.info(state)])
       await t.rejects(apply(step.merge(TWO)), hasCode('machine_not_off', new RegExp(`"${state}"`)))
@@ -161,6 +163,7 @@ t.test('the virtualbox engine with a VBoxManage that misbehaves', { skip: skipWi
     const web = await machine(t)
     const { apply } = await fakeRun(web, [
       web.info('poweroff'),
+      MEDIA,
       { when: 'snapshot' },
       { when: 'discardstate' },
     ])
@@ -286,6 +289,7 @@ t.test('the virtualbox engine with a VBoxManage that misbehaves', { skip: skipWi
     await lost.apply(step.recover)
     t.strictSame([...(await snapshotsOf(web.file)).keys()], ['one'])
     const { media, currentState } = await settingsOf(web.file)
+    t.equal(media[0]?.id, base)
     t.strictSame(
       media[0]?.children.map(({ id }) => id),
       [web.ids[2]],

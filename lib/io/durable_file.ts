@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { FileStat, Files } from '../../io/files.ts'
+import type { FileStat, Files } from './files.ts'
 
 /** Writes a new file and flushes its content; its name is durable once its folder is flushed. */
 export async function writeNewFile(
