@@ -1,9 +1,10 @@
 import process from 'node:process'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
-import { versionWarnings } from '../engine/virtualbox/versions.ts'
+import { rememberCompaction } from '../engine/remember_compaction.ts'
 import { VboxmergeError } from '../errors.ts'
 import { awaitUnlocked, isLocked, withLock } from '../machine/lock.ts'
+import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
@@ -17,7 +18,6 @@ import {
   forecastDeletion,
   hasUnfinishedDeletion,
 } from './recover_virtualbox.ts'
-import { rememberCompaction } from './remember_compaction.ts'
 import type { EnsureResult, Step, Warning } from './result.ts'
 import { openSession, type Session } from './session.ts'
 import { verifyOutcome } from './verify_outcome.ts'

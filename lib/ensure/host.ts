@@ -1,9 +1,9 @@
 import process from 'node:process'
-import type { ProcessFiles } from '../engine/virtualbox/process_files.ts'
-import { realHost as realComputer } from '../engine/virtualbox/real_host.ts'
-import type { Host as Computer } from '../engine/virtualbox/search_path.ts'
 import type { Files } from '../io/files.ts'
 import { realFiles } from '../io/real_files.ts'
+import type { ProcessFiles } from '../virtualbox/process_files.ts'
+import { realHost as realComputer } from '../virtualbox/real_host.ts'
+import type { Host as Computer } from '../virtualbox/search_path.ts'
 
 /** The computer as operations see it; tests hand in another one. */
 export interface EnsureHost {

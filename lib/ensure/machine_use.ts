@@ -1,14 +1,14 @@
 import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
-import { findServices, whoHasOpen } from '../engine/virtualbox/live_processes.ts'
-import { isAtRest } from '../engine/virtualbox/machine_state.ts'
-import type { Manage } from '../engine/virtualbox/manage.ts'
-import { printable } from '../engine/virtualbox/printable.ts'
-import { type ProcessFiles, realProcessFiles } from '../engine/virtualbox/process_files.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { loadRegistry } from '../machine/registry.ts'
+import { findServices, whoHasOpen } from '../virtualbox/live_processes.ts'
+import { isAtRest } from '../virtualbox/machine_state.ts'
+import type { Manage } from '../virtualbox/manage.ts'
+import { printable } from '../virtualbox/printable.ts'
+import { type ProcessFiles, realProcessFiles } from '../virtualbox/process_files.ts'
 
 /** What a look at a machine's users needs. */
 export interface UseContext {

@@ -1,6 +1,4 @@
-import { notePath } from '../engine/virtualbox/chain_note.ts'
-import { recoverMachine } from '../engine/virtualbox/recover_machine.ts'
-import { recoverSettings } from '../engine/virtualbox/recover_settings.ts'
+import { finishDeletion as finish, isDeletionUnfinished } from '../engine/unfinished_deletion.ts'
 import { inspect } from '../machine/inspect.ts'
 import { withLock } from '../machine/lock.ts'
 import type { EnsureHost } from './host.ts'
@@ -29,7 +27,7 @@ const STEP: RecoverStep = {
 
 /** Tells whether VirtualBox died while it deleted a snapshot for us. */
 export async function hasUnfinishedDeletion(host: EnsureHost, session: Session): Promise<boolean> {
-  return (await host.files.stat(notePath(session.settingsFile))) !== undefined
+  return await isDeletionUnfinished(host.files, session.settingsFile)
 }
 
 /** Makes the settings fit the images again after VirtualBox died while it deleted a snapshot. */
@@ -44,10 +42,7 @@ export async function finishDeletion(
     const { inspection } = await inspect(files, settingsFile, vboxUserHome)
     const manage = inspection.registration.registered ? await session.manage() : undefined
     const machineId = inspection.settings.id
-    const { leftovers } =
-      manage === undefined
-        ? await recoverSettings(files, settingsFile)
-        : await recoverMachine({ steps: [], settingsFile, machineId, manage, files, lockTimeout })
+    const leftovers = await finish({ files, settingsFile, machineId, manage, lockTimeout })
     const warnings = leftovers.map(path => ({
       code: 'leftover_image',
       message: `The image ${JSON.stringify(path)} was merged and is in no settings any more; it can be deleted`,

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
-import { chooseRunner } from '../engine/virtualbox/choose_runner.ts'
-import { findVBoxManage } from '../engine/virtualbox/find_vboxmanage.ts'
-import { guardSettings } from '../engine/virtualbox/guard_settings.ts'
-import { createManage, type Manage } from '../engine/virtualbox/manage.ts'
 import { findRegistryHome } from '../machine/registry.ts'
 import { resolveMachine } from '../machine/resolve_machine.ts'
+import { chooseRunner } from '../virtualbox/choose_runner.ts'
+import { findVBoxManage } from '../virtualbox/find_vboxmanage.ts'
+import { guardSettings } from '../virtualbox/guard_settings.ts'
+import { createManage, type Manage } from '../virtualbox/manage.ts'
 import type { EnsureHost } from './host.ts'
 
 /** Which VirtualBox is meant, if there is one. */

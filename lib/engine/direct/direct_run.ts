@@ -1,7 +1,7 @@
 import type { Progress } from '../../ensure/progress.ts'
 import type { Files } from '../../io/files.ts'
+import type { Manage } from '../../virtualbox/manage.ts'
 import type { Prepared } from '../prepared.ts'
-import type { Manage } from '../virtualbox/manage.ts'
 
 /** A run of the direct engine. */
 export interface DirectRun {

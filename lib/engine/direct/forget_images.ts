@@ -3,7 +3,7 @@ import type { Files } from '../../io/files.ts'
 import type { Uuid } from '../../machine/machine.ts'
 import { eachMedium } from '../../machine/media_graph.ts'
 import { loadRegistry } from '../../machine/registry.ts'
-import type { Manage } from '../virtualbox/manage.ts'
+import type { Manage } from '../../virtualbox/manage.ts'
 
 /** What is needed to look into VirtualBox's own media registry. */
 export interface ForgetContext {

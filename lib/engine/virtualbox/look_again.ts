@@ -1,6 +1,6 @@
 import { VboxmergeError } from '../../errors.ts'
 import type { Medium } from '../../machine/machine.ts'
-import { printable } from './printable.ts'
+import { printable } from '../../virtualbox/printable.ts'
 import { callOptions, type VirtualBoxRun } from './virtualbox_run.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { VboxmergeError } from '../../errors.ts'
 import { imagesInUse, indexMedia } from '../../machine/media_graph.ts'
+import { printable } from '../../virtualbox/printable.ts'
 import { readNote } from './chain_note.ts'
-import { printable } from './printable.ts'
 import { type RecoveryReport, recoverSettings } from './recover_settings.ts'
 import { callOptions, checkMachine, loadSettings, type VirtualBoxRun } from './virtualbox_run.ts'
 

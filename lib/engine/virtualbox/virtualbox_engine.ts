@@ -8,9 +8,9 @@ import type {
 } from '../../ensure/result.ts'
 import { VboxmergeError } from '../../errors.ts'
 import { eachMedium } from '../../machine/media_graph.ts'
+import { printable } from '../../virtualbox/printable.ts'
 import { deleteSnapshot } from './delete_snapshot.ts'
 import { lookAgain } from './look_again.ts'
-import { printable } from './printable.ts'
 import { recoverMachine } from './recover_machine.ts'
 import {
   callOptions,

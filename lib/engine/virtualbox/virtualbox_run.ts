@@ -6,11 +6,11 @@ import type { MachineSettings, Snapshot, Uuid } from '../../machine/machine.ts'
 import { eachSnapshot } from '../../machine/media_graph.ts'
 import { readSettings } from '../../machine/read_settings.ts'
 import { MAX_SETTINGS_BYTES, parseSettings } from '../../machine/settings_document.ts'
-import type { Clock } from './clock.ts'
-import { isAtRest, isOff, type MachineState } from './machine_state.ts'
-import type { Manage } from './manage.ts'
-import type { CallOptions } from './manage_call.ts'
-import { printable } from './printable.ts'
+import type { Clock } from '../../virtualbox/clock.ts'
+import { isAtRest, isOff, type MachineState } from '../../virtualbox/machine_state.ts'
+import type { Manage } from '../../virtualbox/manage.ts'
+import type { CallOptions } from '../../virtualbox/manage_call.ts'
+import { printable } from '../../virtualbox/printable.ts'
 
 /** A plan that VirtualBox is to carry out. */
 export interface VirtualBoxRun {

@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import process from 'node:process'
 import t from 'tap'
-import type { Clock } from '../../../lib/engine/virtualbox/clock.ts'
-import { execRunner } from '../../../lib/engine/virtualbox/exec_runner.ts'
-import { createManage, type Manage } from '../../../lib/engine/virtualbox/manage.ts'
-import type { ManageSetup } from '../../../lib/engine/virtualbox/manage_call.ts'
-import type { CommandResult } from '../../../lib/engine/virtualbox/runner.ts'
-import { apiError, fakeVBoxManage, skipWithoutScripts } from '../../fixtures/fake_vboxmanage.ts'
-import { hasCode } from '../../fixtures/has_code.ts'
-import { temporaryFolder } from '../../fixtures/temporary_folder.ts'
+import type { Clock } from '../../lib/virtualbox/clock.ts'
+import { execRunner } from '../../lib/virtualbox/exec_runner.ts'
+import { createManage, type Manage } from '../../lib/virtualbox/manage.ts'
+import type { ManageSetup } from '../../lib/virtualbox/manage_call.ts'
+import type { CommandResult } from '../../lib/virtualbox/runner.ts'
+import { apiError, fakeVBoxManage, skipWithoutScripts } from '../fixtures/fake_vboxmanage.ts'
+import { hasCode } from '../fixtures/has_code.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
 const ID = '875815e1-8a0b-4faf-af31-1baa4990dd01'
 const SNAPSHOT = { id: '4df518f4-ed59-45cd-903e-14402e72ca56', name: 'before\nupgrade' }
@@ -240,7 +240,7 @@ t.test('with a real program', { skip: skipWithoutScripts }, async t => {
     const folder = await temporaryFolder(t)
     const fake = await fakeVBoxManage(folder, [{ when: '--version', delay: 1000, stdout: '7.2.22\n' }])
     const module = (name: string): string =>
-      JSON.stringify(new URL(`../../../lib/engine/virtualbox/${name}`, import.meta.url).href)
+      JSON.stringify(new URL(`../../lib/virtualbox/${name}`, import.meta.url).href)
     const script = `
       import { existsSync } from 'node:fs'
       import { createManage } from ${module('manage.ts')}

@@ -1,5 +1,5 @@
-import { VboxmergeError } from '../../errors.ts'
-import type { Files } from '../../io/files.ts'
+import { VboxmergeError } from '../errors.ts'
+import type { Files } from '../io/files.ts'
 import { type Clock, realClock } from './clock.ts'
 import { printable } from './printable.ts'
 

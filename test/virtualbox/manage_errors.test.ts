@@ -1,7 +1,7 @@
 import t from 'tap'
-import { errorOf, failureOf, isLocked } from '../../../lib/engine/virtualbox/manage_errors.ts'
-import type { CommandResult } from '../../../lib/engine/virtualbox/runner.ts'
-import { apiError } from '../../fixtures/fake_vboxmanage.ts'
+import { errorOf, failureOf, isLocked } from '../../lib/virtualbox/manage_errors.ts'
+import type { CommandResult } from '../../lib/virtualbox/runner.ts'
+import { apiError } from '../fixtures/fake_vboxmanage.ts'
 
 function result(stderr: string, exitCode: number | null = 1): CommandResult {
   return { exitCode, stdout: '', stderr }

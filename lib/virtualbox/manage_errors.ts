@@ -1,4 +1,4 @@
-import { type ErrorCode, VboxmergeError } from '../../errors.ts'
+import { type ErrorCode, VboxmergeError } from '../errors.ts'
 import { printable } from './printable.ts'
 import type { CommandResult } from './runner.ts'
 

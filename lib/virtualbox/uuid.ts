@@ -1,4 +1,4 @@
-import type { Uuid } from '../../machine/machine.ts'
+import type { Uuid } from '../machine/machine.ts'
 
 const FORM = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const ZERO = '00000000-0000-0000-0000-000000000000'

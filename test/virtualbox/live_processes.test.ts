@@ -2,11 +2,11 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import t from 'tap'
-import { findServices, whoHasOpen } from '../../../lib/engine/virtualbox/live_processes.ts'
-import { type ProcessFiles, realProcessFiles } from '../../../lib/engine/virtualbox/process_files.ts'
-import type { FileStat, Files } from '../../../lib/io/files.ts'
-import { realFiles } from '../../../lib/io/real_files.ts'
-import { temporaryFolder } from '../../fixtures/temporary_folder.ts'
+import type { FileStat, Files } from '../../lib/io/files.ts'
+import { realFiles } from '../../lib/io/real_files.ts'
+import { findServices, whoHasOpen } from '../../lib/virtualbox/live_processes.ts'
+import { type ProcessFiles, realProcessFiles } from '../../lib/virtualbox/process_files.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
 

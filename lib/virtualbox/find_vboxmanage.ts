@@ -1,4 +1,4 @@
-import { VboxmergeError } from '../../errors.ts'
+import { VboxmergeError } from '../errors.ts'
 import { firstThatRuns, type Host, pathCandidates, pathRules, variable } from './search_path.ts'
 
 /** Folders of VirtualBox's own packages and of those of distributions, where PATH does not name them. */

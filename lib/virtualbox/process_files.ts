@@ -1,6 +1,6 @@
 import { open, readdir, readlink, stat } from 'node:fs/promises'
 import process from 'node:process'
-import type { FileStat } from '../../io/files.ts'
+import type { FileStat } from '../io/files.ts'
 
 /** What tells a file from all others of a computer, whatever its names. */
 export type FileIdentity = Pick<FileStat, 'device' | 'inode'>

@@ -1,11 +1,11 @@
 import { rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import type { Clock } from '../../../lib/engine/virtualbox/clock.ts'
-import { damageOf, guardSettings } from '../../../lib/engine/virtualbox/guard_settings.ts'
-import { realFiles } from '../../../lib/io/real_files.ts'
-import { hasCode } from '../../fixtures/has_code.ts'
-import { temporaryFolder } from '../../fixtures/temporary_folder.ts'
+import { realFiles } from '../../lib/io/real_files.ts'
+import type { Clock } from '../../lib/virtualbox/clock.ts'
+import { damageOf, guardSettings } from '../../lib/virtualbox/guard_settings.ts'
+import { hasCode } from '../fixtures/has_code.ts'
+import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
 const GOOD = '<?xml version="1.0"?>\n<VirtualBox version="1.19-linux">\n</VirtualBox>\n'
 const noWait: Clock = { now: () => 0, sleep: async () => undefined }

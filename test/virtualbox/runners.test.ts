@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import process from 'node:process'
 import t from 'tap'
 import { $ } from 'zx/core'
-import { execRunner } from '../../../lib/engine/virtualbox/exec_runner.ts'
-import type { Runner } from '../../../lib/engine/virtualbox/runner.ts'
-import { zxRunner } from '../../../lib/engine/virtualbox/zx_runner.ts'
-import { hasCode } from '../../fixtures/has_code.ts'
+import { execRunner } from '../../lib/virtualbox/exec_runner.ts'
+import type { Runner } from '../../lib/virtualbox/runner.ts'
+import { zxRunner } from '../../lib/virtualbox/zx_runner.ts'
+import { hasCode } from '../fixtures/has_code.ts'
 
 const hasBash = process.platform !== 'win32' && spawnSync('bash', ['-c', ':']).status === 0
 const node = process.execPath
@@ -92,7 +92,7 @@ t.test(
   'zx variables of the environment do not change what VBoxManage prints',
   { skip: !hasBash && 'needs bash' },
   async t => {
-    const module = new URL('../../../lib/engine/virtualbox/zx_runner.ts', import.meta.url).href
+    const module = new URL('../../lib/virtualbox/zx_runner.ts', import.meta.url).href
     const script = `import { zxRunner } from ${JSON.stringify(module)}
     const { stdout, stderr, exitCode } = await zxRunner()(${JSON.stringify(node)}, ['-e', 'setTimeout(() => console.log(1), 400)'])
     process.stdout.write(JSON.stringify({ stdout, stderr, exitCode }))`

@@ -1,4 +1,4 @@
-import type { Uuid } from '../../machine/machine.ts'
+import type { Uuid } from '../machine/machine.ts'
 
 /**
  * What VBoxManage says about the state of a machine. There is one entry normally; a name or a description with

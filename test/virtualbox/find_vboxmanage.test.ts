@@ -1,10 +1,10 @@
 import t from 'tap'
-import { chooseRunner, runnerKind } from '../../../lib/engine/virtualbox/choose_runner.ts'
-import { vboxEnvironment } from '../../../lib/engine/virtualbox/environment.ts'
-import { findVBoxManage, vboxManageCandidates } from '../../../lib/engine/virtualbox/find_vboxmanage.ts'
-import { realHost } from '../../../lib/engine/virtualbox/real_host.ts'
-import type { Host } from '../../../lib/engine/virtualbox/search_path.ts'
-import { hasCode } from '../../fixtures/has_code.ts'
+import { chooseRunner, runnerKind } from '../../lib/virtualbox/choose_runner.ts'
+import { vboxEnvironment } from '../../lib/virtualbox/environment.ts'
+import { findVBoxManage, vboxManageCandidates } from '../../lib/virtualbox/find_vboxmanage.ts'
+import { realHost } from '../../lib/virtualbox/real_host.ts'
+import type { Host } from '../../lib/virtualbox/search_path.ts'
+import { hasCode } from '../fixtures/has_code.ts'
 
 /** A computer on which only some programs are. */
 function host(platform: NodeJS.Platform, env: Host['env'], programs: readonly string[]): Host {

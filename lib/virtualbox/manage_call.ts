@@ -1,5 +1,5 @@
-import { VboxmergeError } from '../../errors.ts'
-import type { Uuid } from '../../machine/machine.ts'
+import { VboxmergeError } from '../errors.ts'
+import type { Uuid } from '../machine/machine.ts'
 import { type Clock, realClock } from './clock.ts'
 import { vboxEnvironment } from './environment.ts'
 import { isPassing, parseMachineState } from './machine_state.ts'

@@ -1,4 +1,4 @@
-import type { Warning } from '../../ensure/result.ts'
+import type { Warning } from '../ensure/result.ts'
 
 /** The version of a VirtualBox. */
 export interface VirtualBoxVersion {

@@ -5,13 +5,13 @@ import {
   isPassing,
   parseMachineList,
   parseMachineState,
-} from '../../../lib/engine/virtualbox/machine_state.ts'
-import { parseMediumInfo } from '../../../lib/engine/virtualbox/medium_info.ts'
-import { printable } from '../../../lib/engine/virtualbox/printable.ts'
-import { progressParser } from '../../../lib/engine/virtualbox/progress_parser.ts'
-import { checkedUuid } from '../../../lib/engine/virtualbox/uuid.ts'
-import { parseVersion, versionWarnings } from '../../../lib/engine/virtualbox/versions.ts'
-import { stripWrapperWarning } from '../../../lib/engine/virtualbox/wrapper_warning.ts'
+} from '../../lib/virtualbox/machine_state.ts'
+import { parseMediumInfo } from '../../lib/virtualbox/medium_info.ts'
+import { printable } from '../../lib/virtualbox/printable.ts'
+import { progressParser } from '../../lib/virtualbox/progress_parser.ts'
+import { checkedUuid } from '../../lib/virtualbox/uuid.ts'
+import { parseVersion, versionWarnings } from '../../lib/virtualbox/versions.ts'
+import { stripWrapperWarning } from '../../lib/virtualbox/wrapper_warning.ts'
 
 const ID = '875815e1-8a0b-4faf-af31-1baa4990dd01'
 const OTHER = '4df518f4-ed59-45cd-903e-14402e72ca56'

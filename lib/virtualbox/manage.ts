@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path'
-import type { SnapshotRef } from '../../ensure/result.ts'
-import { VboxmergeError } from '../../errors.ts'
-import type { Uuid } from '../../machine/machine.ts'
+import type { SnapshotRef } from '../ensure/result.ts'
+import { VboxmergeError } from '../errors.ts'
+import type { Uuid } from '../machine/machine.ts'
 import {
   type ListedMachine,
   type MachineState,

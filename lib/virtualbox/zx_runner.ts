@@ -1,4 +1,4 @@
-import { VboxmergeError } from '../../errors.ts'
+import { VboxmergeError } from '../errors.ts'
 import type { Runner } from './runner.ts'
 import { limitTime } from './time_limit.ts'
 

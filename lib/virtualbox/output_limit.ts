@@ -1,4 +1,4 @@
-import { VboxmergeError } from '../../errors.ts'
+import { VboxmergeError } from '../errors.ts'
 
 /** No answer of VBoxManage that is read here comes near to this many characters. */
 const MOST_CHARACTERS = 32 * 1024 * 1024

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import process from 'node:process'
-import { VboxmergeError } from '../../errors.ts'
+import { VboxmergeError } from '../errors.ts'
 import { collectText } from './output_limit.ts'
 import type { Runner } from './runner.ts'
 import { limitTime } from './time_limit.ts'

@@ -1,12 +1,12 @@
-import { Commits } from '../engine/direct/commit_settings.ts'
-import { readStamps } from '../engine/direct/read_stamps.ts'
-import type { Prepared } from '../engine/prepared.ts'
+import type { Session } from '../ensure/session.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import { setExtraData } from '../machine/edit_extra_data.ts'
 import { withLock } from '../machine/lock.ts'
 import { parseSettings } from '../machine/settings_document.ts'
-import type { Session } from './session.ts'
+import { Commits } from './direct/commit_settings.ts'
+import { readStamps } from './direct/read_stamps.ts'
+import type { Prepared } from './prepared.ts'
 
 /**
  * Notes in the machine's extra data that there was nothing to compact, so that the next look reads no disk.

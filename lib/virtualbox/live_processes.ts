@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { Files } from '../../io/files.ts'
+import type { Files } from '../io/files.ts'
 import type { ProcessFiles } from './process_files.ts'
 
 /** A running VBoxSVC, the process that holds VirtualBox's settings in memory. */
