@@ -1,3 +1,4 @@
+import { validStamp } from '../engine/compaction_stamp.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo } from '../machine/info_types.ts'
 import { inspect } from '../machine/inspect.ts'
@@ -192,12 +193,17 @@ async function describePlan(
   { scan, signal }: InspectOptions,
 ): Promise<PlanInfo> {
   // Only reading the disks would tell what can be compacted; the rest of the plan needs no more than tables.
-  const looked = scan === true ? wanted : { ...wanted, compacted: undefined }
-  if (looked.compacted === undefined && wanted.compacted !== undefined) planTree(machine, wanted)
+  const reads = wanted.compacted !== undefined && scan !== true && !isCompactionKnown(machine, wanted)
+  const looked = reads ? { ...wanted, compacted: undefined } : wanted
   const wish = { engine: 'auto', registration: 'auto' } as const
   const context = { files: host.files, session, wanted: looked, wish, onProgress: () => {}, signal }
   const { plan, choice } = await prepare(context)
   if (plan.steps.length > 0 && choice.refusal !== undefined) throw choice.refusal
-  const unknown = wanted.compacted !== undefined && looked.compacted === undefined && plan.steps.length === 0
-  return { changed: unknown ? 'unknown' : plan.steps.length > 0, steps: plan.steps }
+  return { changed: reads && plan.steps.length === 0 ? 'unknown' : plan.steps.length > 0, steps: plan.steps }
+}
+
+/** Whether an earlier run left word of every image that would be compacted. */
+function isCompactionKnown(machine: Inspection, wanted: Wanted): boolean {
+  const { folds, compactable } = planTree(machine, wanted)
+  return folds.length === 0 && compactable.every(id => validStamp(machine, id) !== undefined)
 }
