@@ -1,10 +1,12 @@
+import { userInfo } from 'node:os'
+import { resolve } from 'node:path'
 import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import { loadRegistry } from '../machine/registry.ts'
-import { findServices, whoHasOpen } from '../virtualbox/live_processes.ts'
+import { findRegistryHome, loadRegistry } from '../machine/registry.ts'
+import { findServices, variableOf, whoHasOpen } from '../virtualbox/live_processes.ts'
 import { isAtRest } from '../virtualbox/machine_state.ts'
 import type { Manage } from '../virtualbox/manage.ts'
 import { printable } from '../virtualbox/printable.ts'
@@ -41,21 +43,21 @@ export async function checkUnused(machine: Inspection, context: UseContext): Pro
           `${state.states.map(word => JSON.stringify(printable(word))).join(' and ') || 'unknown'}; shut it down first`,
       )
     }
-  } else {
-    await refuseOtherHomes(machine, context)
   }
+  await refuseOtherHomes(machine, context)
   await refuseOpenImages(machine, context)
 }
 
 async function refuseOtherHomes(machine: Inspection, context: UseContext): Promise<void> {
   const { files, vboxUserHome } = context
+  const processes = context.processes ?? realProcessFiles
   const own = await files.realPath(machine.settings.file)
-  for (const { pid, vboxUserHome: home } of (await findServices(context.processes ?? realProcessFiles)) ??
-    []) {
-    if (home === undefined || home === vboxUserHome) continue
-    const machines = await registeredIn(files, home)
-    for (const entry of machines) {
-      if ((await files.realPath(entry)) !== own) continue
+  const ownHome = (await files.realPath(vboxUserHome)) ?? vboxUserHome
+  for (const { pid, vboxUserHome: given } of (await findServices(processes)) ?? []) {
+    const homes = given === undefined ? await defaultHomes(files, processes, pid) : [resolve(given)]
+    for (const home of homes) {
+      if (((await files.realPath(home)) ?? home) === ownHome) continue
+      if (!(await isRegisteredIn(files, home, own))) continue
       throw new VboxmergeError(
         'machine_locked',
         `Cannot change ${JSON.stringify(machine.settings.name)}: the VirtualBox with the settings folder ` +
@@ -66,13 +68,33 @@ async function refuseOtherHomes(machine: Inspection, context: UseContext): Promi
   }
 }
 
-async function registeredIn(files: Files, home: string): Promise<string[]> {
+/** Where a VBoxSVC may keep its settings that was not told where; nowhere when its environment may not be read. */
+async function defaultHomes(files: Files, processes: ProcessFiles, pid: number): Promise<string[]> {
+  const HOME = await variableOf(processes, pid, 'HOME')
+  if (HOME === undefined) return []
+  const XDG_CONFIG_HOME = await variableOf(processes, pid, 'XDG_CONFIG_HOME')
+  // For root VirtualBox asks the user database, because sudo may leave $HOME as it was (7.2.22, measured).
+  const folders = process.getuid?.() === 0 ? [HOME, userInfo().homedir] : [HOME]
+  return await Promise.all(
+    folders.map(folder =>
+      findRegistryHome(files, { env: { HOME: folder, XDG_CONFIG_HOME }, platform: 'linux' }),
+    ),
+  )
+}
+
+async function isRegisteredIn(
+  files: Files,
+  home: string,
+  settingsFile: string | undefined,
+): Promise<boolean> {
   try {
-    return (await loadRegistry(files, home)).machines.map(entry => entry.settingsFile)
+    for (const entry of (await loadRegistry(files, home)).machines) {
+      if ((await files.realPath(entry.settingsFile)) === settingsFile) return true
+    }
   } catch {
     // Another user's registry that cannot be read tells nothing.
-    return []
   }
+  return false
 }
 
 async function refuseOpenImages(machine: Inspection, context: UseContext): Promise<void> {

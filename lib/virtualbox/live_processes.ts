@@ -84,7 +84,8 @@ async function commandOf(proc: ProcessFiles, pid: number): Promise<string | unde
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes).replace(/\n$/, '')
 }
 
-async function variableOf(proc: ProcessFiles, pid: number, name: string): Promise<string | undefined> {
+/** A variable in the environment of a process; undefined when it has none or may not be looked at. */
+export async function variableOf(proc: ProcessFiles, pid: number, name: string): Promise<string | undefined> {
   const bytes = await proc.read(`${pid}/environ`, MOST_ENVIRONMENT)
   if (bytes === undefined) return undefined
   const found = new TextDecoder()

@@ -2,13 +2,13 @@ import { copyFile, readFile, stat, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { noteFor, notePath, readNote, writeNote } from '../../lib/engine/virtualbox/chain_note.ts'
-import { realProcessFiles } from '../../lib/virtualbox/process_files.ts'
 import { readLinks } from '../../lib/engine/virtualbox/read_links.ts'
 import { recoverSettings } from '../../lib/engine/virtualbox/recover_settings.ts'
 import { applyWithVirtualBox } from '../../lib/engine/virtualbox/virtualbox_engine.ts'
 import { findSnapshot } from '../../lib/engine/virtualbox/virtualbox_run.ts'
 import { realFiles } from '../../lib/io/real_files.ts'
 import { eachMedium } from '../../lib/machine/media_graph.ts'
+import { realProcessFiles } from '../../lib/virtualbox/process_files.ts'
 import {
   digestsOf,
   engineRun,

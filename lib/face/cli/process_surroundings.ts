@@ -1,12 +1,18 @@
 import process from 'node:process'
+import { EXIT_STATUS } from '../../errors.ts'
 import type { Operations } from './operations.ts'
 import type { Surroundings } from './surroundings.ts'
 
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-/** Returns the surroundings of this process. A reader that goes away early (`| head`) is no reason to stop. */
+/**
+ * Returns the surroundings of this process. Text that cannot be written is no reason to stop in the middle of the
+ * work: not for a reader that goes away early (`| head`), nor for a log on a disk that is full. A result that could
+ * not be written is told by the exit status, though.
+ */
 export function processSurroundings(operations: Operations, version: string): Surroundings {
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe)
+  process.stdout.on('error', failAtExit)
+  process.stderr.on('error', () => {})
   return {
     operations,
     version,
@@ -26,6 +32,10 @@ function onStopSignal(listener: (name: string) => void): () => void {
   }
 }
 
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
+function failAtExit(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`error: Cannot write the result: ${error.message}\n`)
+  process.once('exit', () => {
+    process.exitCode ||= EXIT_STATUS.engine_failed
+  })
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
@@ -76,3 +76,20 @@ t.test('a reader that goes away early is no crash', { skip }, async t => {
   t.match(stdout, /^NAME .*\n$/)
   t.equal(stderr, 'status 0\n')
 })
+
+const skipWithoutFull = process.platform !== 'linux' && 'only Linux has /dev/full'
+
+t.test('a full disk behind the messages is no crash', { skip: skipWithoutFull }, async t => {
+  t.equal(inShell('no such command 2>/dev/full'), 'status 2\n')
+})
+
+t.test('a full disk behind the result is told', { skip: skipWithoutFull }, async t => {
+  t.match(inShell('--help >/dev/full'), /^error: Cannot write the result: ENOSPC.*\nstatus 1\n$/)
+})
+
+/** Runs the fixture's command line in a shell; returns all that it wrote, and its status. */
+function inShell(words: string): string {
+  const program = `"${process.execPath}" --import ./scripts/typescript.mjs test/face/cli/fixtures/slow_cli.ts`
+  const command = `{ ${program} ${words}; echo "status $?"; } 2>&1`
+  return execFileSync('sh', ['-c', command], { cwd: root, encoding: 'utf8' })
+}

@@ -1,0 +1,38 @@
+// unregistervm moves images that no state is attached to into VirtualBox.xml; a run has to undo that.
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+function runCli(virtualBox: RealVirtualBox, ...words: string[]): Promise<string> {
+  const args = ['--import', './scripts/typescript.mjs', 'lib/face/cli/main.ts', ...words]
+  return new Promise(resolve => {
+    execFile(process.execPath, args, { cwd: root, env: virtualBox.env }, (error, stdout, stderr) => {
+      resolve(`${error?.code ?? 0} ${stdout}${stderr}`)
+    })
+  })
+}
+
+t.test('images of no state stay the machine’s own', { skip: skipWithoutVirtualBox }, async t => {
+  t.setTimeout(120_000)
+  const virtualBox = await startVirtualBox(t)
+  const { name, folder, settingsFile } = await virtualBox.createMachine('web', [4])
+  for (const snapshot of ['a', 'b']) await virtualBox.run('snapshot', name, 'take', snapshot)
+  // The first disk's newest image is in no state any more.
+  const other = join(folder, 'other.vdi')
+  await virtualBox.run('createmedium', 'disk', '--filename', other, '--size', '4')
+  await virtualBox.attach(name, 0, other)
+  t.match(await runCli(virtualBox, 'snapshot', name, '--engine', 'direct'), /^0 /)
+  const imagesIn = async (file: string): Promise<number> =>
+    (await readFile(file, 'utf8')).split('<HardDisk ').length - 1
+  t.equal(await imagesIn(join(virtualBox.userHome, 'VirtualBox.xml')), 0)
+  // Saving the settings again is when VirtualBox would drop them from the machine's own registry.
+  await virtualBox.run('snapshot', name, 'take', 'c')
+  t.equal(await imagesIn(settingsFile), 6)
+  t.match(await runCli(virtualBox, 'snapshot', name, '--snapshot-name', 'd', '--engine', 'direct'), /^0 /)
+})
