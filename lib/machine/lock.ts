@@ -43,8 +43,8 @@ export function lockPathOf(settingsFile: string): string {
  * Locks a machine against other runs of vboxmerge and waits for one that has it. The lock of a process
  * that is certainly gone is taken over; one of another host, and one that cannot be read, never is.
  *
- * Throws `machine_locked` when `timeout` is over, `engine_failed` when no lock can be written there,
- * and the signal's reason. The caller releases the lock whatever happens.
+ * Throws `machine_locked` when `timeout` is over, `no_space` or `engine_failed` when no lock can be written
+ * there, and the signal's reason. The caller releases the lock whatever happens.
  */
 export async function acquireLock(files: Files, settingsFile: string, options: LockOptions): Promise<Lock> {
   const { timeout, signal, now = Date.now, host = realHostFacts } = options
@@ -129,7 +129,8 @@ async function tryClaim(claimant: Claimant, path: string, settingsFile: string):
     const code = errorCode(cause)
     if (code === undefined) throw cause
     const text = `Cannot lock "${settingsFile}": its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
-    throw new VboxmergeError('engine_failed', text, { cause })
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+    throw new VboxmergeError(isFull ? 'no_space' : 'engine_failed', text, { cause })
   }
 }
 

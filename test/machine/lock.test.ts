@@ -192,7 +192,7 @@ t.test('when a lock cannot be written, nothing is left and the reason is told', 
       () => undefined,
       (error: VboxmergeError) => error,
     )
-    t.match(error, { code: 'engine_failed', message: /\(ENOSPC\)/ }, operation)
+    t.match(error, { code: 'no_space', message: /\(ENOSPC\)/ }, operation)
     t.same(await below.list('/m'), ['web.vbox'], operation)
   }
 })

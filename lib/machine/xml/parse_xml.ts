@@ -86,7 +86,11 @@ function readMarkup(text: string, at: number): XmlLeaf {
   }
   const target = text.startsWith('<?', at) ? match(NAME, text, at + 2) : undefined
   const end = text.indexOf('?>', at + 2)
-  if (target === undefined || end < 0 || /^xml$/i.test(target)) fail(text, at, 'there is malformed markup')
+  const behind = at + 2 + (target?.length ?? 0)
+  const isParted = end === behind || /[ \t\r\n]/.test(text[behind] ?? '')
+  if (target === undefined || end < 0 || !isParted || /^xml$/i.test(target)) {
+    fail(text, at, 'there is malformed markup')
+  }
   return { kind: 'instruction', raw: text.slice(at, end + 2) }
 }
 

@@ -66,6 +66,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'a late declaration': ' <?xml version="1.0"?><a/>',
   'another encoding': '<?xml version="1.0" encoding="ISO-8859-1"?><a/>',
   'a broken declaration': '<?xml?><a/>',
+  'an instruction whose name ends in markup': '<a><?xm< version="1.0"?></a>',
   'a name that starts with a digit': '<1a/>',
   'a document type': '<!DOCTYPE a><a/>',
   'an entity bomb': '<!DOCTYPE a [<!ENTITY b "bb"><!ENTITY c "&b;&b;">]><a>&c;</a>',
