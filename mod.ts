@@ -46,5 +46,11 @@ export type {
   Warning,
 } from './lib/ensure/result.ts'
 export { type ErrorCode, type ErrorDetails, EXIT_STATUS, VboxmergeError } from './lib/errors.ts'
-export type { ImageInfo, MachineInfo, PlanInfo, PlannedOperation, SnapshotInfo } from './lib/machine/info_types.ts'
+export type {
+  ImageInfo,
+  MachineInfo,
+  PlanInfo,
+  PlannedOperation,
+  SnapshotInfo,
+} from './lib/machine/info_types.ts'
 export type { MediumType, Uuid } from './lib/machine/machine.ts'

@@ -1,0 +1,320 @@
+// node bench/merge_snapshots.mjs: how long merging 13 snapshots takes VirtualBox and takes vboxmerge. See README.md.
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { makeRecipe } from './recipe.mjs'
+import { printHead, printMedians, printRun, printVerdict } from './report.mjs'
+import { writeBlocks } from './vdi_leaf.mjs'
+import { findVBoxManage, isolatedVirtualBox, processorSeconds } from './virtualbox.mjs'
+
+const HELP = `Usage: node bench/merge_snapshots.mjs [OPTIONS]
+
+  --scale N      size of the machine; 1 is a base of 2 GiB and 13 snapshots of
+                 512 MiB each (default: 0.25); takes twice that on the disk
+  --rounds N     how often each is measured, in turn (default: 3)
+  --only PART    merge or golden (default: both)
+  --seed N       what the machine is drawn from (default: 1)
+  --folder PATH  where the machine is made (default: the folder for temporary
+                 files)
+  --warm         leave the images in the cache of the system
+`
+
+const NAME = 'bench'
+const MIB = 2 ** 20
+const cli = fileURLToPath(new URL('../dist/lib/face/cli/main.js', import.meta.url))
+const meter = new URL('measure_process.mjs', import.meta.url).href
+
+const wanted = readArguments()
+const scale = Number(wanted.scale)
+const rounds = Number(wanted.rounds)
+const seed = Number(wanted.seed)
+
+/** The two things measured; the first contestant is what the others are compared with. */
+const PARTS = {
+  merge: {
+    title: 'merge: 13 snapshots into the base',
+    zeros: 0,
+    command: ['merge'],
+    outcome: { snapshots: 0, images: 1 },
+    contestants: [
+      { name: 'VirtualBox: snapshot delete x 13', registered: true, work: deleteAll },
+      { name: 'vboxmerge merge', registered: false, work: callCli },
+      { name: 'vboxmerge merge, registered', registered: true, work: callCli },
+    ],
+  },
+  golden: {
+    title: 'golden: merge, drop the blocks of zeros (one in eight), take the snapshot Base',
+    zeros: 1 / 8,
+    command: ['golden', '--free-space=keep'],
+    outcome: { snapshots: 1, images: 2 },
+    contestants: [
+      { name: 'VirtualBox: delete x 13, compact, take', registered: true, work: deleteCompactTake },
+      { name: 'vboxmerge golden', registered: false, work: callCli },
+    ],
+  },
+}
+
+function readArguments() {
+  const text = value => ({ type: 'string', default: value })
+  const flag = { type: 'boolean', default: false }
+  const options = {
+    scale: text('0.25'),
+    rounds: text('3'),
+    seed: text('1'),
+    only: text('both'),
+    folder: text(tmpdir()),
+    warm: flag,
+    help: flag,
+  }
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    process.stderr.write(`${error.message}\n\n${HELP}`)
+    process.exit(2)
+  }
+}
+
+async function main() {
+  if (wanted.help) return process.stdout.write(HELP)
+  const parts = wanted.only === 'both' ? Object.keys(PARTS) : [wanted.only]
+  if (!(scale > 0 && rounds >= 1 && Number.isInteger(seed) && parts.every(part => part in PARTS))) {
+    process.stderr.write(HELP)
+    process.exitCode = 2
+    return
+  }
+  const vboxmanage = findVBoxManage()
+  if (vboxmanage === undefined || process.platform !== 'linux') {
+    const help = 'on Debian 12, as root, scripts/setup/virtualbox.sh installs one for tests'
+    console.error(`Cannot compare: this needs Linux and a VBoxManage that works, and found none; ${help}`)
+    process.exitCode = 1
+    return
+  }
+  if (!existsSync(cli)) throw new Error('Cannot find dist/: run npm run build first')
+  const folder = realpathSync(mkdtempSync(join(wanted.folder, 'vboxmerge-bench-')))
+  const home = mkdtempSync(join(realpathSync(tmpdir()), 'vboxmerge-bench-home-'))
+  const virtualBox = isolatedVirtualBox(vboxmanage, home)
+  const cleanUp = async () => {
+    await virtualBox.stop()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+  }
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ]) {
+    process.once(signal, () => cleanUp().finally(() => process.exit(status)))
+  }
+  try {
+    console.log(`VirtualBox ${virtualBox.version}, Node.js ${process.version}, scale ${scale}, seed ${seed}`)
+    for (const part of parts) await measurePart(virtualBox, folder, PARTS[part])
+  } finally {
+    await cleanUp()
+  }
+}
+
+async function measurePart(virtualBox, folder, part) {
+  const recipe = makeRecipe({ scale, seed, zeros: part.zeros })
+  checkSpace(folder, recipe)
+  const original = join(folder, 'original')
+  console.log(`\n${part.title}`)
+  console.log(`making a disk of ${recipe.capacityMiB} MiB with ${recipe.dataMiB} MiB in 14 images …`)
+  await makeMachine(virtualBox, original, recipe)
+  const digest = (await look(virtualBox, original)).digest
+  const results = []
+  printHead()
+  for (let round = 1; round <= rounds; round++) {
+    // Who comes first may find the disk busy with what was before, so they change places.
+    const { contestants } = part
+    const order = round % 2 === 1 ? contestants : [...contestants].reverse()
+    for (const contestant of order) {
+      const measured = await measureUndisturbed(virtualBox, folder, original, part, contestant)
+      const sound = measured.digest === digest && isWanted(measured, part.outcome)
+      results.push({ round, contestant: contestant.name, ...measured, sound })
+      printRun(results.at(-1))
+    }
+  }
+  rmSync(original, { recursive: true })
+  const names = part.contestants.map(({ name }) => name)
+  printMedians(names, results)
+  if (!printVerdict(names, results, { isFullSize: scale >= 0.25 })) process.exitCode = 1
+}
+
+function checkSpace(folder, { dataMiB }) {
+  const { bavail, bsize } = statfsSync(folder)
+  const needed = 2.2 * dataMiB * MIB
+  if (bavail * bsize >= needed) return
+  const free = `${Math.floor((bavail * bsize) / MIB)} MiB are free`
+  throw new Error(
+    `Cannot make the machine: it needs ${Math.ceil(needed / MIB)} MiB, and ${free}; lower --scale`,
+  )
+}
+
+/** Makes the machine with VirtualBox, writes its data into the leaf of each state, and unregisters it. */
+async function makeMachine(virtualBox, folder, recipe) {
+  const { manage } = virtualBox
+  mkdirSync(folder)
+  await virtualBox.wake()
+  await manage('createvm', '--name', NAME, '--ostype', 'Linux_64', '--register', '--basefolder', folder)
+  const settingsFolder = join(folder, NAME)
+  // In the machine's folder, so that its settings name it relative to themselves and a copy is complete.
+  const disk = join(settingsFolder, 'disk.vdi')
+  await manage('storagectl', NAME, '--name', 'SATA', '--add', 'sata')
+  await manage('createmedium', 'disk', '--filename', disk, '--size', String(recipe.capacityMiB))
+  const place = ['--storagectl', 'SATA', '--port', '0', '--device', '0', '--type', 'hdd']
+  await manage('storageattach', NAME, ...place, '--medium', disk)
+  let leaf = disk
+  for (const [state, blocks] of recipe.states.entries()) {
+    if (state > 0) leaf = await takeSnapshot(virtualBox, settingsFolder, `s${state}`)
+    await writeBlocks(leaf, blocks, recipe.content(state))
+  }
+  await manage('unregistervm', NAME)
+  await virtualBox.settle()
+  const settings = readFileSync(join(settingsFolder, `${NAME}.vbox`), 'utf8')
+  if (settings.includes(folder)) throw new Error('Cannot copy the machine: its settings name the original')
+}
+
+/** Returns the new image that the current state got. */
+async function takeSnapshot(virtualBox, settingsFolder, name) {
+  const images = join(settingsFolder, 'Snapshots')
+  const before = new Set(existsSync(images) ? readdirSync(images) : [])
+  await virtualBox.manage('snapshot', NAME, 'take', name)
+  const added = readdirSync(images).filter(file => !before.has(file) && file.endsWith('.vdi'))
+  if (added.length !== 1) throw new Error(`Cannot find the image of ${name}: ${added.length} are new`)
+  return join(images, added[0])
+}
+
+/**
+ * Measures a run, again where VirtualBox's server was not the same all the time: a client that meets one that
+ * comes or goes hangs for ten seconds, which has nothing to do with the work.
+ */
+async function measureUndisturbed(...args) {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const measured = await measureRun(...args)
+    if (!measured.disturbed) return measured
+    console.log('VBoxSVC came or went in the middle of a run; measuring that one again')
+  }
+  throw new Error('Cannot measure: VBoxSVC came or went in the middle of five runs')
+}
+
+async function measureRun(virtualBox, folder, original, part, contestant) {
+  const copy = join(folder, 'copy')
+  const settingsFile = join(copy, NAME, `${NAME}.vbox`)
+  execFileSync('cp', ['--archive', '--sparse=auto', '--reflink=never', original, copy])
+  flush(copy)
+  if (!wanted.warm) dropFromCache(copy)
+  if (contestant.registered) {
+    await virtualBox.wake()
+    await virtualBox.manage('registervm', settingsFile)
+  } else {
+    await virtualBox.settle()
+  }
+  const isVirtualBox = contestant.work !== callCli
+  const run = { virtualBox, settingsFile, disk: join(copy, NAME, 'disk.vdi'), command: part.command }
+  const servers = virtualBox.servers().join()
+  const before = taken(virtualBox)
+  const started = performance.now()
+  const measured = await contestant.work(run)
+  const seconds = (performance.now() - started) / 1000
+  const after = taken(virtualBox)
+  const disturbed = isVirtualBox && virtualBox.servers().join() !== servers
+  flush(copy)
+  const secondsToDisk = (performance.now() - started) / 1000
+  const taking = Object.fromEntries(Object.keys(after).map(key => [key, after[key] - before[key]]))
+  if (contestant.registered) await virtualBox.manage('unregistervm', NAME)
+  await virtualBox.settle()
+  const found = await look(virtualBox, copy)
+  rmSync(copy, { recursive: true })
+  return { seconds, secondsToDisk, ...taking, ...measured, ...found, disturbed }
+}
+
+/** What VirtualBox's servers and all programs started here have taken so far. */
+function taken(virtualBox) {
+  const servers = virtualBox.taken()
+  return { ...servers, cpuSeconds: servers.cpuSeconds + processorSeconds('self').children }
+}
+
+async function deleteAll({ virtualBox }) {
+  for (let state = 13; state >= 1; state--) await virtualBox.manage('snapshot', NAME, 'delete', `s${state}`)
+}
+
+async function deleteCompactTake(run) {
+  await deleteAll(run)
+  await run.virtualBox.manage('modifymedium', 'disk', run.disk, '--compact')
+  await run.virtualBox.manage('snapshot', NAME, 'take', 'Base')
+}
+
+/** Runs our command line and returns what it took. */
+async function callCli({ virtualBox, settingsFile, command }) {
+  const report = `${settingsFile}-measured.json`
+  const [name, ...options] = command
+  const args = ['--import', meter, cli, name, settingsFile, '--engine=direct', '--quiet', ...options]
+  await runNode(args, { ...virtualBox.env, VBOXMERGE_BENCH_REPORT: report })
+  return JSON.parse(readFileSync(report, 'utf8'))
+}
+
+/** Returns the digest of what the guest sees, and what the machine consists of. */
+async function look(virtualBox, folder) {
+  const settingsFile = join(folder, NAME, `${NAME}.vbox`)
+  const info = JSON.parse(await runNode([cli, 'info', settingsFile, '--digest', '--json'], virtualBox.env))
+  const { summary, digests } = info.machines?.[0] ?? info
+  return {
+    digest: digests[0].sha256,
+    snapshots: summary.snapshots,
+    images: summary.images,
+    bytes: summary.bytes,
+  }
+}
+
+function isWanted(found, outcome) {
+  return Object.entries(outcome).every(([key, value]) => found[key] === value)
+}
+
+function runNode(args, env) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    let text = ''
+    child.stdout.setEncoding('utf8').on('data', part => {
+      text += part
+    })
+    child.on('error', reject)
+    child.on('close', (status, signal) => {
+      if (status === 0) resolve(text)
+      else reject(new Error(`node ${args.join(' ')} ended with ${signal ?? status}`))
+    })
+  })
+}
+
+function images(folder) {
+  const files = readdirSync(folder, { recursive: true }).map(String)
+  return files.filter(file => file.endsWith('.vdi')).map(file => join(folder, file))
+}
+
+/** Waits until the images are on the disk; VirtualBox itself does not. */
+function flush(folder) {
+  execFileSync('sync', images(folder))
+}
+
+/** Drops the images, and nothing else, from the system's cache; that needs no permission. */
+function dropFromCache(folder) {
+  for (const image of images(folder)) {
+    execFileSync('dd', [`if=${image}`, 'iflag=nocache', 'count=0', 'status=none'])
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}
