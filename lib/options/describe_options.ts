@@ -47,7 +47,8 @@ function listChoices(choices: readonly string[]): string {
 }
 
 function neededBy(name: string, meta: OptionMeta): string | undefined {
-  if (name === 'compact' || name === 'snapshot') return undefined
+  // To keep free space is true without compaction, too.
+  if (name === 'compact' || name === 'snapshot' || name === 'freeSpace') return undefined
   if (meta.group === 'compacting') return 'compact'
   return meta.group === 'base snapshot' ? 'snapshot' : undefined
 }

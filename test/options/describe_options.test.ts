@@ -55,7 +55,8 @@ t.test('an option tells its kind, allowed values and default', async t => {
 })
 
 t.test('the bare form knows which options do nothing alone', async t => {
-  t.equal(find('prepare', 'freeSpace').needs, 'compact')
+  t.equal(find('prepare', 'minReclaim').needs, 'compact')
+  t.equal(find('prepare', 'freeSpace').needs, undefined)
   t.equal(find('prepare', 'snapshotName').needs, 'snapshot')
   t.equal(find('prepare', 'compact').needs, undefined)
   t.equal(find('golden', 'freeSpace').needs, undefined)

@@ -131,10 +131,11 @@ t.test('every problem is listed at once, one a line', async t => {
 
 t.test('in the bare form, an option that would do nothing is refused', async t => {
   t.equal(
-    messageOf('prepare', { freeSpace: 'keep' }),
-    'Option "freeSpace" does nothing without "compact"; give both or none',
+    messageOf('prepare', { minReclaim: 1 }),
+    'Option "minReclaim" does nothing without "compact"; give both or none',
   )
-  t.equal(messageOf('prepare', { freeSpace: 'keep', compact: true }), '')
+  t.equal(messageOf('prepare', { minReclaim: 1, compact: true }), '')
+  t.equal(messageOf('prepare', { freeSpace: 'keep' }), '')
   t.match(messageOf('prepare', { snapshotName: 'x', snapshot: false }), /"snapshotName" does nothing without/)
   t.equal(messageOf('prepare', { snapshotName: 'x', snapshot: true }), '')
 })

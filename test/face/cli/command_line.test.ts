@@ -171,7 +171,7 @@ t.test('a command line that cannot be meant exits 2, says why, and calls nothing
     [['web', '--skip=two'], /Option --skip is "two"; give a whole number from 0 on/],
     [['web', '--skip', '-1'], /Option --skip is -1; give a whole number/],
     [['web', '--branches=maybe'], /Option --branches is "maybe"; give refuse, stop or discard/],
-    [['web', '--free-space=keep'], /Option --free-space does nothing without --compact/],
+    [['web', '--min-reclaim=1'], /Option --min-reclaim does nothing without --compact/],
     [['compact', 'web', '--min-reclaim=lots'], /Option --min-reclaim is "lots"; give a number of bytes/],
     [['web', '--__proto__=1'], /unknown option '--__proto__=1'/],
     [['web', '--constructor'], /unknown option '--constructor'/],
