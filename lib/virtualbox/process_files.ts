@@ -1,4 +1,5 @@
-import { open, readdir, readlink, stat } from 'node:fs/promises'
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import process from 'node:process'
 import type { FileStat } from '../io/files.ts'
 
@@ -17,11 +18,14 @@ export interface ProcessFiles {
   readonly identity: (path: string) => Promise<FileIdentity | undefined>
 }
 
-/** The processes of this computer; on other systems than Linux nothing can be read. */
+/**
+ * The processes of this computer; on other systems than Linux nothing can be read. What /proc holds is in memory, and
+ * there are thousands of links to read: waiting for each in turn would take ten times as long.
+ */
 export const realProcessFiles: ProcessFiles = {
-  list: path => onLinux(() => readdir(`/proc/${path}`)),
-  read: (path, mostBytes) => onLinux(() => readStart(`/proc/${path}`, mostBytes)),
-  target: path => onLinux(() => readlink(`/proc/${path}`)),
+  list: path => onLinux(async () => readdirSync(`/proc/${path}`)),
+  read: (path, mostBytes) => onLinux(async () => readStart(`/proc/${path}`, mostBytes)),
+  target: path => onLinux(async () => readlinkSync(`/proc/${path}`)),
   identity: path =>
     onLinux(async () => {
       const { dev, ino } = await stat(`/proc/${path}`, { bigint: true })
@@ -29,17 +33,17 @@ export const realProcessFiles: ProcessFiles = {
     }),
 }
 
-async function readStart(path: string, mostBytes: number): Promise<Uint8Array> {
-  const file = await open(path, 'r')
+function readStart(path: string, mostBytes: number): Uint8Array {
+  const file = openSync(path, 'r')
   try {
     const buffer = new Uint8Array(mostBytes)
     let length = 0
     for (let count = -1; count !== 0 && length < mostBytes; length += count) {
-      count = (await file.read(buffer, length, mostBytes - length)).bytesRead
+      count = readSync(file, buffer, length, mostBytes - length, null)
     }
     return buffer.subarray(0, length)
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
