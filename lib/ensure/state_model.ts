@@ -1,6 +1,6 @@
 import type { Inspection } from '../machine/inspection.ts'
 import type { Medium, MediumType, Snapshot, Uuid } from '../machine/machine.ts'
-import { chainOf, eachMedium, eachState, indexMedia } from '../machine/media_graph.ts'
+import { chainOf, eachState, indexMedia } from '../machine/media_graph.ts'
 import type { SnapshotRef } from './result.ts'
 
 /** A snapshot while a plan takes the tree apart. */
@@ -27,7 +27,7 @@ export interface StateModel {
   /** Parents before children. */
   readonly snapshots: Map<Uuid, ModelSnapshot>
   current: Uuid | undefined
-  /** Images of the current state; undefined stands for a new, empty differencing image over `over`. */
+  /** Images attached to the current state; new, empty differencing images are not among them. */
   currentImages: readonly Uuid[]
   /** Images over which the current state gets new differencing images. */
   newLeavesOver: readonly Uuid[]
@@ -138,11 +138,6 @@ export function targetOf(group: ImageGroup): Uuid {
   return group.images[0] as Uuid
 }
 
-/** The newest image of a group, whose view the group has. */
-export function topOf(group: ImageGroup): Uuid {
-  return group.images[group.images.length - 1] as Uuid
-}
-
 /** Groups whose parent is an image of this group. */
 export function childGroups(model: StateModel, group: ImageGroup): ImageGroup[] {
   return [...model.groups.values()].filter(
@@ -171,14 +166,7 @@ export function foldInto(model: StateModel, lower: ImageGroup, upper: ImageGroup
   return joined
 }
 
-/** All media of the model's own registry trees that are not known to the groups, for messages. */
+/** An image as messages name it. */
 export function describeMedium(medium: Medium): string {
   return `"${medium.path}" {${medium.id}}`
-}
-
-/** Number of media in some trees. */
-export function countMedia(roots: readonly Medium[]): number {
-  let count = 0
-  for (const _ of eachMedium(roots)) count += 1
-  return count
 }

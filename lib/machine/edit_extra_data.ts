@@ -2,20 +2,12 @@ import { Buffer } from 'node:buffer'
 import { editDocument, firstChildOf } from './edit_document.ts'
 import type { SettingsDocument } from './settings_document.ts'
 import { machineElement } from './settings_elements.ts'
+import { BEHIND_SNAPSHOT } from './state_sections.ts'
 import { createElement, getAttribute, insertElement, removeElement, setAttribute } from './xml/xml_edit.ts'
 import { childElement, childElements, type XmlElement } from './xml/xml_tree.ts'
 
 /** Children of `Machine` that VirtualBox writes behind the extra data. */
-const BEHIND_EXTRA_DATA: readonly string[] = [
-  'Snapshot',
-  'Hardware',
-  'StorageControllers',
-  'Debugging',
-  'Autostart',
-  'Recording',
-  'VideoCapture',
-  'Groups',
-]
+const BEHIND_EXTRA_DATA: readonly string[] = ['Snapshot', ...BEHIND_SNAPSHOT]
 
 /**
  * Sets an item of the machine's extra data, or takes it away when the value is undefined. VirtualBox

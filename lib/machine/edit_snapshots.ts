@@ -19,7 +19,14 @@ import {
   requiredUuid,
   snapshotElement,
 } from './settings_elements.ts'
-import { copySections, nvramPathOf, replaceImages, replaceSections, setNvramPath } from './state_sections.ts'
+import {
+  BEHIND_SNAPSHOT,
+  copySections,
+  nvramPathOf,
+  replaceImages,
+  replaceSections,
+  setNvramPath,
+} from './state_sections.ts'
 import {
   createElement,
   indentOf,
@@ -30,17 +37,6 @@ import {
 } from './xml/xml_edit.ts'
 import { encodeText } from './xml/xml_text.ts'
 import { childElement, childElements, type XmlElement } from './xml/xml_tree.ts'
-
-/** Children of `Machine` that VirtualBox writes behind the first snapshot. */
-const BEHIND_SNAPSHOT: readonly string[] = [
-  'Hardware',
-  'StorageControllers',
-  'Debugging',
-  'Autostart',
-  'Recording',
-  'VideoCapture',
-  'Groups',
-]
 
 /** A snapshot to be added. */
 export interface AddedSnapshot {

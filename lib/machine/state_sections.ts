@@ -27,6 +27,9 @@ const STATE_SECTIONS: readonly string[] = [
   'VideoCapture',
 ]
 
+/** Children of `Machine` that VirtualBox writes behind the first snapshot, in its order. */
+export const BEHIND_SNAPSHOT: readonly string[] = [...STATE_SECTIONS, 'Groups']
+
 /** Elements of `BIOS` that VirtualBox writes behind `NVRAM`. */
 const BEHIND_NVRAM: readonly string[] = ['SmbiosUuidLittleEndian', 'AutoSerialNumGen']
 
