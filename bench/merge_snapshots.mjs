@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { FILE_SYSTEMS, mountFileSystem } from './file_system.mjs'
 import { makeRecipe } from './recipe.mjs'
 import { printHead, printMedians, printRun, printVerdict } from './report.mjs'
 import { writeBlocks } from './vdi_leaf.mjs'
@@ -28,11 +29,16 @@ const HELP = `Usage: node bench/merge_snapshots.mjs [OPTIONS]
   --seed N       what the machine is drawn from (default: 1)
   --folder PATH  where the machine is made (default: the folder for temporary
                  files)
+  --file-system KIND  ext4, xfs or btrfs: make one in a file in that folder, and
+                 the machine there; needs root
   --warm         leave the images in the cache of the system
 `
 
 const NAME = 'bench'
 const MIB = 2 ** 20
+
+/** Room for the machine at scale 1, twice and with what VirtualBox needs while it works. */
+const FILE_SYSTEM_BYTES = 30 * 2 ** 30
 const cli = fileURLToPath(new URL('../dist/lib/face/cli/main.js', import.meta.url))
 const meter = new URL('measure_process.mjs', import.meta.url).href
 
@@ -75,6 +81,7 @@ function readArguments() {
     seed: text('1'),
     only: text('both'),
     folder: text(tmpdir()),
+    'file-system': { type: 'string' },
     warm: flag,
     help: flag,
   }
@@ -89,7 +96,11 @@ function readArguments() {
 async function main() {
   if (wanted.help) return process.stdout.write(HELP)
   const parts = wanted.only === 'both' ? Object.keys(PARTS) : [wanted.only]
-  if (!(scale > 0 && rounds >= 1 && Number.isInteger(seed) && parts.every(part => part in PARTS))) {
+  const kind = wanted['file-system']
+  const isKnown = kind === undefined || FILE_SYSTEMS.includes(kind)
+  if (
+    !(scale > 0 && rounds >= 1 && Number.isInteger(seed) && parts.every(part => part in PARTS) && isKnown)
+  ) {
     process.stderr.write(HELP)
     process.exitCode = 2
     return
@@ -102,12 +113,16 @@ async function main() {
     return
   }
   if (!existsSync(cli)) throw new Error('Cannot find dist/: run npm run build first')
-  const folder = realpathSync(mkdtempSync(join(wanted.folder, 'vboxmerge-bench-')))
+  const top = realpathSync(mkdtempSync(join(wanted.folder, 'vboxmerge-bench-')))
+  const mounted =
+    kind === undefined ? undefined : mountFileSystem(kind, top, FILE_SYSTEM_BYTES * Math.max(scale, 0.1))
+  const folder = mounted?.folder ?? top
   const home = mkdtempSync(join(realpathSync(tmpdir()), 'vboxmerge-bench-home-'))
   const virtualBox = isolatedVirtualBox(vboxmanage, home)
   const cleanUp = async () => {
     await virtualBox.stop()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+    mounted?.remove()
+    rmSync(top, { recursive: true, force: true, maxRetries: 3 })
   }
   for (const [signal, status] of [
     ['SIGINT', 130],
@@ -116,7 +131,10 @@ async function main() {
     process.once(signal, () => cleanUp().finally(() => process.exit(status)))
   }
   try {
-    console.log(`VirtualBox ${virtualBox.version}, Node.js ${process.version}, scale ${scale}, seed ${seed}`)
+    const where = kind === undefined ? '' : `, ${kind}`
+    console.log(
+      `VirtualBox ${virtualBox.version}, Node.js ${process.version}, scale ${scale}, seed ${seed}${where}`,
+    )
     for (const part of parts) await measurePart(virtualBox, folder, PARTS[part])
   } finally {
     await cleanUp()

@@ -2,7 +2,9 @@ import type { BlockPlan } from '../blocks/block_plan.ts'
 import { FREE, ZERO } from '../blocks/constants.ts'
 import { openChain } from '../image/chain_view.ts'
 import { isZero } from '../image/zero.ts'
+import { withAlignedBuffer } from '../io/aligned_buffer.ts'
 import type { Files } from '../io/files.ts'
+import { inLanes } from '../io/in_lanes.ts'
 
 /** Blocks of a disk that hold nothing but zeros, one bit each. */
 export interface ZeroBlocks {
@@ -14,6 +16,7 @@ export interface ZeroBlocks {
 
 /** A block with data mostly shows it in its first bytes, so few blocks have to be read to their end. */
 const FIRST_READ = 64 * 1024
+const LARGEST_READ = 1024 * 1024
 const IN_FLIGHT = 4
 
 /**
@@ -35,7 +38,6 @@ export async function scanZeros(
   const { blockSize } = plan.target
   let count = 0
   let readBytes = 0
-  let next = 0
   const scanBlock = async (block: number, buffer: Uint8Array): Promise<void> => {
     const start = block * blockSize
     const length = Math.min(blockSize, plan.capacity - start)
@@ -52,20 +54,18 @@ export async function scanZeros(
     bits[block >> 3] = (bits[block >> 3] ?? 0) | (1 << (block & 7))
     count += 1
   }
-  const work = async (): Promise<void> => {
-    const buffer = new Uint8Array(Math.min(blockSize, 1024 * 1024))
-    for (let block = next++; block < plan.table.length; block = next++) {
-      signal?.throwIfAborted()
-      const entry = plan.table[block] ?? FREE
-      if (entry === FREE || entry === ZERO) continue
-      await scanBlock(block, buffer)
-      onRead(blockSize)
-    }
-  }
   try {
-    await Promise.all(Array.from({ length: IN_FLIGHT }, work))
+    await inLanes(IN_FLIGHT, dataBlocks(plan), async block => {
+      signal?.throwIfAborted()
+      await withAlignedBuffer(Math.min(blockSize, LARGEST_READ), buffer => scanBlock(block, buffer))
+      onRead(blockSize)
+    })
   } finally {
     await view.close()
   }
   return { has: block => ((bits[block >> 3] ?? 0) & (1 << (block & 7))) !== 0, count, readBytes }
+}
+
+function* dataBlocks({ table }: BlockPlan): Generator<number> {
+  for (const [block, entry] of table.entries()) if (entry !== FREE && entry !== ZERO) yield block
 }

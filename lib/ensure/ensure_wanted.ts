@@ -53,6 +53,7 @@ class EnsureRun {
   readonly #options: CheckedOptions
   readonly #notes: readonly Warning[]
   readonly #context: PrepareContext
+  #sharedBytes = 0
 
   constructor(
     host: EnsureHost,
@@ -183,6 +184,9 @@ class EnsureRun {
       lockTimeout,
       now: this.#host.now(),
       onProgress: this.#context.onProgress,
+      onShared: bytes => {
+        this.#sharedBytes += bytes
+      },
       signal,
     }
   }
@@ -202,6 +206,7 @@ class EnsureRun {
       steps,
       before: summarize(before.machine.inspection),
       after: summarize(after.machine.inspection),
+      sharedBytes: this.#sharedBytes,
       warnings: [...this.#notes, ...before.plan.warnings, ...(await this.#engineWarnings(before))],
     }
     if (this.#options.digest !== true) return result

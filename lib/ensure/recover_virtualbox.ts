@@ -70,6 +70,7 @@ export async function forecastDeletion(host: EnsureHost, session: Session): Prom
     steps: [STEP],
     before,
     after: { ...before, exact: false },
+    sharedBytes: 0,
     warnings: [],
   }
 }

@@ -143,6 +143,11 @@ export interface EnsureResult {
   readonly before: MachineSummary
   /** In check mode the forecast. */
   readonly after: MachineSummary
+  /**
+   * Bytes of blocks that were not copied, because the host's file system lets files share them; 0 where it
+   * cannot, and in check mode.
+   */
+  readonly sharedBytes: number
   readonly warnings: readonly Warning[]
   /** Present when `digest` was asked for: the content of the current state's disks after the run. */
   readonly digests?: readonly DiskDigest[]

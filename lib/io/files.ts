@@ -35,6 +35,14 @@ export interface OpenFile {
   read(buffer: Uint8Array, position: number): Promise<number>
   /** Writes all of `buffer` at byte `position`. */
   write(buffer: Uint8Array, position: number): Promise<void>
+  /**
+   * Makes `length` bytes from `position` on the same as those of `source` from `from` on, without copying
+   * them: both files then share their place on the disk, until one of them is written there. Like a write,
+   * it lasts once `sync` has returned.
+   *
+   * @returns False where that cannot be done; what stands there is not defined then, so it has to be written.
+   */
+  share(source: OpenFile, from: number, length: number, position: number): Promise<boolean>
   /** Sets the length in bytes; a longer file reads as zeros behind its old end. */
   truncate(length: number): Promise<void>
   /** Returns once content and length are on stable storage. A failure is final: it is never retried. */

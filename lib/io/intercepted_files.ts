@@ -17,6 +17,7 @@ export type FileOperation =
   | 'fileStat'
   | 'read'
   | 'write'
+  | 'share'
   | 'truncate'
   | 'sync'
   | 'copyOwner'
@@ -30,6 +31,7 @@ export const CHANGING_OPERATIONS: ReadonlySet<FileOperation> = new Set<FileOpera
   'unlink',
   'makeFolder',
   'write',
+  'share',
   'truncate',
   'copyOwner',
 ])
@@ -40,9 +42,9 @@ export interface FileCall {
   readonly path: string
   /** The second path of `rename` and `link`. */
   readonly to?: string
-  /** Byte offset of `read` and `write`; the new length for `truncate`. */
+  /** Byte offset of `read`, `write` and `share`; the new length for `truncate`. */
   readonly position?: number
-  /** Bytes asked for by `read` and `write`. */
+  /** Bytes asked for by `read`, `write` and `share`. */
   readonly bytes?: number
 }
 
@@ -74,8 +76,11 @@ export function interceptedFiles(files: Files, intercept: Interceptor): Files {
   }
 }
 
+/** The file behind each intercepted one. */
+const behind = new WeakMap<OpenFile, OpenFile>()
+
 function interceptedFile(file: OpenFile, path: string, intercept: Interceptor): OpenFile {
-  return {
+  const intercepted: OpenFile = {
     stat: () => intercept({ operation: 'fileStat', path }, () => file.stat()),
     read: (buffer, position) =>
       intercept({ operation: 'read', path, position, bytes: buffer.length }, (limit = buffer.length) =>
@@ -85,10 +90,16 @@ function interceptedFile(file: OpenFile, path: string, intercept: Interceptor): 
       intercept({ operation: 'write', path, position, bytes: buffer.length }, (limit = buffer.length) =>
         file.write(buffer.subarray(0, limit), position),
       ),
+    share: (source, from, length, position) =>
+      intercept({ operation: 'share', path, position, bytes: length }, () =>
+        file.share(behind.get(source) ?? source, from, length, position),
+      ),
     truncate: length =>
       intercept({ operation: 'truncate', path, position: length }, () => file.truncate(length)),
     sync: () => intercept({ operation: 'sync', path }, () => file.sync()),
     copyOwner: like => intercept({ operation: 'copyOwner', path }, () => file.copyOwner(like)),
     close: () => intercept({ operation: 'close', path }, () => file.close()),
   }
+  behind.set(intercepted, file)
+  return intercepted
 }

@@ -12,7 +12,9 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { directWriter } from './direct_writer.ts'
 import { errnoError, errorCode } from './errno.ts'
+import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
 
@@ -136,9 +138,13 @@ async function readAll(file: OpenFile, path: string, maxBytes: number): Promise<
   return buffer.subarray(0, length)
 }
 
+const handles = new WeakMap<OpenFile, FileHandle>()
+
 function openFile(handle: FileHandle): OpenFile {
   let failedSync: unknown
-  return {
+  const direct = directWriter(handle)
+  const sharer = extentSharer(handle)
+  const file: OpenFile = {
     stat: async () => toFileStat(await handle.stat({ bigint: true })),
 
     read: async (buffer, position) => {
@@ -154,12 +160,17 @@ function openFile(handle: FileHandle): OpenFile {
 
     write: async (buffer, position) => {
       checkOffset('a position', position)
-      let done = 0
+      let done = await direct.write(buffer, position)
       while (done < buffer.length) {
         const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, position + done)
         if (bytesWritten === 0) throw errnoError('ENOSPC', 'write')
         done += bytesWritten
       }
+    },
+
+    share: async (source, from, length, position) => {
+      const other = handles.get(source)
+      return other !== undefined && (await sharer.share(other, from, length, position))
     },
 
     truncate: async length => {
@@ -187,8 +198,13 @@ function openFile(handle: FileHandle): OpenFile {
       if (toFileStat(await handle.stat({ bigint: true })).mode !== like.mode) await handle.chmod(like.mode)
     },
 
-    close: () => handle.close(),
+    close: async () => {
+      await direct.close()
+      await handle.close()
+    },
   }
+  handles.set(file, handle)
+  return file
 }
 
 async function copyOwnerOf(handle: FileHandle, own: FileStat, like: FileStat): Promise<void> {

@@ -23,6 +23,8 @@ import { checkOffset } from './offsets.ts'
 export interface RecordedFilesOptions {
   /** What `freeSpace` answers, in bytes. Default 1 TiB. */
   readonly freeBytes?: number
+  /** Whether files can share their place on the disk. Default false. */
+  readonly sharing?: boolean
 }
 
 /** An entry before the clock has stamped it. */
@@ -42,6 +44,7 @@ const TICK_NS = 1_000_000n
 export class RecordedFiles implements Files {
   /** What `freeSpace` answers, in bytes. */
   freeBytes: number
+  readonly #sharing: boolean
   #tree: MemoryTree
   #start: MemoryTree
   #made = new Map<number, MemoryNode>()
@@ -51,6 +54,7 @@ export class RecordedFiles implements Files {
 
   constructor(options: RecordedFilesOptions = {}, state?: { tree: MemoryTree; nextInode: number }) {
     this.freeBytes = options.freeBytes ?? DEFAULT_FREE_BYTES
+    this.#sharing = options.sharing ?? false
     this.#tree = state?.tree ?? emptyTree()
     this.#nextInode = state?.nextInode ?? 2
     this.#start = forkTree(this.#tree)
@@ -82,7 +86,7 @@ export class RecordedFiles implements Files {
   /** Returns an independent file system with the present state, settled. */
   fork(): RecordedFiles {
     const state = { tree: forkTree(this.#tree), nextInode: this.#nextInode }
-    return new RecordedFiles({ freeBytes: this.freeBytes }, state)
+    return new RecordedFiles({ freeBytes: this.freeBytes, sharing: this.#sharing }, state)
   }
 
   /** Makes a symbolic link, which the product itself never does. It belongs to the settled start. */
@@ -203,7 +207,7 @@ export class RecordedFiles implements Files {
     const check = (syscall: string, code = 'EBADF', allowed = true): void => {
       if (closed || !allowed) throw errnoError(closed ? 'EBADF' : code, syscall)
     }
-    return {
+    const file: OpenFile = {
       stat: async () => {
         check('fstat')
         return this.#statOf(node)
@@ -221,6 +225,13 @@ export class RecordedFiles implements Files {
         const data = new Uint8Array(buffer)
         node.content.write(data, position)
         node.mtimeNs = this.#note({ kind: 'write', path, inode: node.inode, position, data })
+      },
+      share: async (source, from, length, position) => {
+        if (!this.#sharing) return false
+        const data = new Uint8Array(length)
+        if ((await source.read(data, from)) < length) return false
+        await file.write(data, position)
+        return true
       },
       truncate: async length => {
         checkOffset('a length', length)
@@ -243,6 +254,7 @@ export class RecordedFiles implements Files {
         closed = true
       },
     }
+    return file
   }
 
   #create(path: string): FileNode {

@@ -26,6 +26,7 @@ const fork = {
 
 const scenarios: readonly CrashScenario[] = [
   { name: 'merge all', machine: chain, wanted: { merged } },
+  { name: 'merge all, sharing blocks', machine: chain, wanted: { merged }, sharing: true },
   { name: 'merge all but one', machine: chain, wanted: { merged: { ...merged, skip: 1 } } },
   {
     name: 'merge all but one and take a base snapshot',

@@ -13,6 +13,8 @@ import { verifyTables } from './fold_verify.ts'
 export interface FoldContext {
   readonly files: Files
   readonly onProgress: (progress: Progress) => void
+  /** Is told of bytes that files share from now on, instead of having a copy each. */
+  readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined
 }
 
@@ -39,6 +41,7 @@ export async function carryOutFold(fold: MeasuredFold, context: FoldContext): Pr
       images,
       modification,
       signal,
+      onShared: context.onShared,
       onBytes: progressOf(fold, plan.costs.writtenBytes, context),
     }
     if (plan.way === 'in-place') {

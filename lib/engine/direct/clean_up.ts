@@ -3,6 +3,7 @@ import { VboxmergeError } from '../../errors.ts'
 import { openImage } from '../../image/open_image.ts'
 import { removeIfThere } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
+import { inLanes } from '../../io/in_lanes.ts'
 import { type JournalFile, journalPath } from '../../machine/journal.ts'
 import type { MachineSettings } from '../../machine/machine.ts'
 import { eachMedium, eachState } from '../../machine/media_graph.ts'
@@ -10,6 +11,9 @@ import { pendingPath } from './commit_settings.ts'
 
 /** Ending of the file that is to take the place of an image. */
 export const FRESH_SUFFIX = '.vboxmerge-fresh'
+
+/** Files removed at a time: the system takes long over a large one. */
+const LANES = 4
 
 const EXTENSIONS: Readonly<Record<'saved_state' | 'nvram', string>> = { saved_state: '.sav', nvram: '.nvram' }
 
@@ -24,15 +28,16 @@ export async function deleteUnnamed(
 ): Promise<void> {
   const named = namedFiles(settings)
   const folders = new Set<string>()
-  for (const file of unwanted) {
-    if (named.has(file.path)) continue
+  // Snapshots may share a saved state, which two lanes must not delete at a time.
+  const byPath = new Map(unwanted.map(file => [file.path, file]))
+  await inLanes(LANES, byPath.values(), async file => {
+    if (named.has(file.path)) return
     const fits =
       file.kind === 'image'
         ? await isThatImage(files, file)
         : isInside(settings, file.path, EXTENSIONS[file.kind])
-    if (!fits) continue
-    if (await removeIfThere(files, file.path)) folders.add(dirname(file.path))
-  }
+    if (fits && (await removeIfThere(files, file.path))) folders.add(dirname(file.path))
+  })
   for (const folder of folders) await files.syncFolder(folder)
 }
 

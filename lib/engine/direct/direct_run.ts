@@ -21,5 +21,7 @@ export interface DirectRun {
   readonly lockTimeout: number
   readonly now: Date
   readonly onProgress: (progress: Progress) => void
+  /** Is told of bytes of images that were not copied, because files can share them. */
+  readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined
 }

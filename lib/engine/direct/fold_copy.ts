@@ -1,6 +1,8 @@
 import { VboxmergeError } from '../../errors.ts'
 import type { BlockLayout } from '../../image/vdi/block_table.ts'
+import { withAlignedBuffer } from '../../io/aligned_buffer.ts'
 import type { OpenFile } from '../../io/files.ts'
+import { inLanes } from '../../io/in_lanes.ts'
 import { earlyFlush } from './early_flush.ts'
 import type { FoldJob } from './fold_job.ts'
 import { type FoldRun, foldRuns, type RunPart } from './fold_runs.ts'
@@ -21,28 +23,28 @@ const LANES = 4
  *   system. No read, write or flush is under way any more when the promise settles.
  */
 export async function copyBlocks(job: FoldJob, file: OpenFile, layout: BlockLayout): Promise<void> {
-  const runs = foldRuns(job, layout, RUN_BYTES)
   const flush = earlyFlush(file)
-  let failed = false
-  const work = async (): Promise<void> => {
-    let buffer = new Uint8Array(0)
-    try {
-      for (let next = runs.next(); !failed && next.done !== true; next = runs.next()) {
-        job.signal?.throwIfAborted()
-        const run = next.value
-        if (buffer.length < run.length) buffer = new Uint8Array(run.length)
-        await copyRun(run, buffer.subarray(0, run.length), file)
-        job.onBytes?.(run.length)
-        flush.wrote(run.length)
-      }
-    } catch (error) {
-      failed = true
-      throw error
+  const copy = inLanes(LANES, foldRuns(job, layout, RUN_BYTES), async run => {
+    job.signal?.throwIfAborted()
+    if (await shareRun(run, file)) {
+      job.onShared?.(run.length)
+    } else {
+      await withAlignedBuffer(RUN_BYTES, memory => copyRun(run, memory.subarray(0, run.length), file))
+      flush.wrote(run.length)
     }
+    job.onBytes?.(run.length)
+  })
+  const [copied] = await Promise.allSettled([copy])
+  const [flushed] = await Promise.allSettled([flush.settled()])
+  for (const part of [copied, flushed]) if (part.status === 'rejected') throw part.reason
+}
+
+/** Returns false when the run has to be copied, whatever became of its place. */
+async function shareRun(run: FoldRun, file: OpenFile): Promise<boolean> {
+  for (const { image, position, length, at } of run.parts) {
+    if (image === undefined || !(await file.share(image.file, position, length, run.to + at))) return false
   }
-  const lanes = await Promise.allSettled(Array.from({ length: LANES }, work))
-  const flushed = await Promise.allSettled([flush.settled()])
-  for (const part of [...lanes, ...flushed]) if (part.status === 'rejected') throw part.reason
+  return true
 }
 
 async function copyRun(run: FoldRun, buffer: Uint8Array, file: OpenFile): Promise<void> {

@@ -13,6 +13,8 @@ export interface FoldJob {
   readonly signal?: AbortSignal | undefined
   /** Is told of bytes of blocks as they are written. */
   readonly onBytes?: ((bytes: number) => void) | undefined
+  /** Is told of those of them that files share from now on, instead of having a copy each. */
+  readonly onShared?: ((bytes: number) => void) | undefined
 }
 
 /** Returns an open image by its number in the chain. Throws a RangeError when it is not given. */
