@@ -12,6 +12,7 @@ import { type Journal, readJournal } from './journal.ts'
 import { kindOf } from './kind.ts'
 import { COMPAT, SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from './layout.ts'
 import { whyMounted } from './mount_protection.ts'
+import { replayedFileSystem } from './replayed.ts'
 import { decodeSuperblock, hasBit, hasIncompat, type Superblock } from './superblock.ts'
 
 /** ext2, ext3 and ext4. */
@@ -32,8 +33,9 @@ async function probe(device: BlockDevice): Promise<FileSystem | undefined> {
     const journal = hasBit(superblock.compat, COMPAT.has_journal)
       ? await readJournal(device, superblock)
       : undefined
-    if (hasIncompat(superblock, 'needs_recovery'))
-      return keptFileSystem(about, unclean('its journal has to be replayed (needs_recovery)'))
+    if (journal !== undefined && hasIncompat(superblock, 'needs_recovery')) {
+      return replayedFileSystem(device, superblock, journal, about)
+    }
     if (journal !== undefined && journal.start !== 0) {
       return keptFileSystem(about, unclean('its journal holds changes although it is marked clean'))
     }

@@ -30,6 +30,8 @@ export interface Journal {
   readonly first: number
   /** The block behind the last of the log, which goes on at `first`. */
   readonly last: number
+  /** Blocks of the journal; those from `last` on are for fast commits. */
+  readonly maxLength: number
   /** The block at which the log begins; 0 when there is nothing to replay. */
   readonly start: number
   /** Number of the transaction that the log begins with. */
@@ -70,17 +72,44 @@ export async function readJournal(device: BlockDevice, superblock: Superblock): 
     journal.first < last &&
     (journal.start === 0 || (journal.start >= journal.first && journal.start < last))
   if (!isSound) throw new GuestProblem(damaged('the superblock of its journal contradicts itself'))
-  return { ...journal, blockSize, last, map, usedRuns: usedRunsOf(map) }
+  return { ...journal, blockSize, maxLength, last, map, usedRuns: usedRunsOf(map) }
 }
 
-/** Returns the block of the file system in which a block of the journal lies. */
-export function blockOfJournal({ map }: Journal, position: number): number {
-  let left = position
-  for (const { start, length } of map.runs) {
-    if (left < length) return start + left
-    left -= length
+/** Returns a function that tells in which block of the file system a block of the journal lies. */
+export function journalBlocks({ map }: Journal): (position: number) => number {
+  let behind = 0
+  const ends = map.runs.map(({ length }) => {
+    behind += length
+    return behind
+  })
+  return position => {
+    const index = firstWhere(ends.length, at => (ends[at] as number) > position)
+    const run = map.runs[index]
+    if (run === undefined) throw new RangeError(`Cannot find block ${position} of a journal: it is shorter`)
+    return run.start + run.length - ((ends[index] as number) - position)
   }
-  throw new RangeError(`Cannot find block ${position} of a journal: it is shorter`)
+}
+
+/** Whether a block of the file system belongs to the journal. */
+export function isInJournal({ usedRuns }: Journal, block: number): boolean {
+  const index = firstWhere(usedRuns.length, at => endOf(usedRuns[at]) > block)
+  const run = usedRuns[index]
+  return run !== undefined && run.start <= block
+}
+
+/** The least number below `count` for which something is so that is so for all that follow; else `count`. */
+function firstWhere(count: number, isSo: (index: number) => boolean): number {
+  let [low, high] = [0, count]
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2)
+    if (isSo(middle)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+function endOf(run: BlockRange | undefined): number {
+  return run === undefined ? 0 : run.start + run.length
 }
 
 interface JournalSuperblock {
@@ -112,6 +141,11 @@ function decodeJournalSuperblock(bytes: Uint8Array): JournalSuperblock {
 /** What stands against a journal's superblock by itself. */
 function problemOf(bytes: Uint8Array, needsRecovery: boolean): KeepReason | undefined {
   const { u8, u32 } = bigEndian(bytes)
+  // Where it has to be replayed that is what stands in the way; a guest with a newer Linux will do it.
+  const notUnderstood = (found: string): KeepReason => ({
+    code: needsRecovery ? 'unclean' : 'unsupported_feature',
+    found,
+  })
   const type = u32(HEADER.h_blocktype)
   const isKnownType = type === BLOCKTYPE.superblockV1 || type === BLOCKTYPE.superblockV2
   if (u32(HEADER.h_magic) !== JBD2_MAGIC_NUMBER || !isKnownType) {
@@ -130,8 +164,7 @@ function problemOf(bytes: Uint8Array, needsRecovery: boolean): KeepReason | unde
     ...unknownBits('ro_compat', u32(JOURNAL_SUPER.s_feature_ro_compat), {}),
   ]
   if (unknown.length > 0) {
-    const found = `its journal has features that are not understood: ${unknown.join(', ')}`
-    return { code: needsRecovery ? 'unclean' : 'unsupported_feature', found }
+    return notUnderstood(`its journal has features that are not understood: ${unknown.join(', ')}`)
   }
   const versions = [JOURNAL_INCOMPAT.csum_v2, JOURNAL_INCOMPAT.csum_v3].filter(bit => hasBit(incompat, bit))
   if (versions.length === 0) return undefined
@@ -139,8 +172,9 @@ function problemOf(bytes: Uint8Array, needsRecovery: boolean): KeepReason | unde
     return damaged('its journal has checksums of two kinds at once')
   }
   if (u8(JOURNAL_SUPER.s_checksum_type) !== JBD2_CRC32C_CHKSUM) {
-    const found = `the checksums of its journal are of type ${u8(JOURNAL_SUPER.s_checksum_type)}; 4 (crc32c) is understood`
-    return { code: needsRecovery ? 'unclean' : 'unsupported_feature', found }
+    return notUnderstood(
+      `the checksums of its journal are of type ${u8(JOURNAL_SUPER.s_checksum_type)}; 4 (crc32c) is understood`,
+    )
   }
   if (crc32c(withoutField(bytes, JOURNAL_SUPER.s_checksum, 4)) === u32(JOURNAL_SUPER.s_checksum))
     return undefined
