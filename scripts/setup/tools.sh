@@ -5,8 +5,24 @@ set -euo pipefail
 # command -> package
 declare -A packages=(
   [qemu-img]=qemu-utils
+  # guest file systems
+  [mkfs.ext4]=e2fsprogs
+  [mkfs.xfs]=xfsprogs
+  [mkfs.btrfs]=btrfs-progs
+  [ntfs-3g]=ntfs-3g
+  [mkfs.vfat]=dosfstools
+  [mcopy]=mtools
+  [mkfs.exfat]=exfatprogs
+  [setfattr]=attr
+  [lvcreate]=lvm2
+  [mdadm]=mdadm
+  [cryptsetup]=cryptsetup-bin
+  [sgdisk]=gdisk
+  [sfdisk]=fdisk
+  [losetup]=mount
 )
 
+export PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 for command in "${!packages[@]}"; do
   command -v "$command" >/dev/null || missing+=("${packages[$command]}")
