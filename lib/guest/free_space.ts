@@ -3,6 +3,7 @@ import { GuestProblem, type KeepReason } from './file_system.ts'
 import { findVolumes } from './find_volumes.ts'
 import { FreeBlocks } from './free_blocks.ts'
 import { type DeviceGuard, deviceGuard } from './guarded_device.ts'
+import { findLogicalVolumes } from './lvm/find_logical_volumes.ts'
 import type { Formats } from './probe.ts'
 import type { Volume } from './volume.ts'
 
@@ -85,10 +86,11 @@ export async function findFreeSpace(
   { signal, formats }: FreeSpaceOptions = {},
 ): Promise<FreeSpace> {
   const guard = deviceGuard(signal)
-  const volumes: Volume[] = []
+  const onDisks: Volume[] = []
   for (const [disk, { device }] of disks.entries()) {
-    volumes.push(...(await findVolumes(disk, guard.guard(device), guard, formats)))
+    onDisks.push(...(await findVolumes(disk, guard.guard(device), guard, formats)))
   }
+  const volumes = await findLogicalVolumes(onDisks, guard, formats)
   const free = disks.map(({ device, blockSize }) => new FreeBlocks(device.size, blockSize))
   const isAsleep = ({ keep }: { readonly keep: KeepReason | undefined }): boolean => keep?.wholeDisk ?? false
   let keepAll = volumes.some(({ fileSystem }) => fileSystem && isAsleep(fileSystem)) ? ASLEEP : undefined

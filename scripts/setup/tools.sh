@@ -13,6 +13,7 @@ declare -A packages=(
   [mkfs.vfat]=dosfstools
   [mcopy]=mtools
   [mkfs.exfat]=exfatprogs
+  [mount.exfat-fuse]=exfat-fuse
   [setfattr]=attr
   [lvcreate]=lvm2
   [mdadm]=mdadm

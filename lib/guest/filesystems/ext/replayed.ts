@@ -8,6 +8,7 @@ import { type Journal, readJournal } from './journal.ts'
 import { SUPERBLOCK_OFFSET, SUPERBLOCK_SIZE } from './layout.ts'
 import { doubtful } from './log_blocks.ts'
 import { planReplay, type Replay, replayedDevice } from './replay.ts'
+import { checkNobodySleeps } from './sleeping_guest.ts'
 import { decodeSuperblock, type Superblock } from './superblock.ts'
 
 const GEOMETRY: readonly (keyof Superblock)[] = [
@@ -67,6 +68,7 @@ async function walkReplayed(
   if (JSON.stringify(usedRuns) !== JSON.stringify(journal.usedRuns)) {
     throw doubtful('its journal lies elsewhere afterwards')
   }
+  await checkNobodySleeps(view, replayed, signal)
   const alsoUsed = usedBefore(device, superblock, replay)
   await walkFreeBlocks(view, replayed, { usedRuns, alsoUsed, signal }, found)
 }
