@@ -52,5 +52,6 @@ export type {
   PlanInfo,
   PlannedOperation,
   SnapshotInfo,
+  VolumeInfo,
 } from './lib/machine/info_types.ts'
 export type { MediumType, Uuid } from './lib/machine/machine.ts'

@@ -1,9 +1,10 @@
 import type { BlockPlan, FoldRange } from '../blocks/block_plan.ts'
+import type { BlockSet } from '../blocks/block_set.ts'
 import { freshPlan, planBlocks } from '../blocks/plan_blocks.ts'
 import type { Figures, FoldFigures, ImageFigures } from '../ensure/figures.ts'
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { Progress } from '../ensure/progress.ts'
-import type { WantedCompaction } from '../ensure/wanted.ts'
+import type { Compaction } from '../ensure/wanted.ts'
 import { differencingHeader } from '../image/vdi/create.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
@@ -11,6 +12,7 @@ import type { Uuid } from '../machine/machine.ts'
 import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import { validStamp } from './compaction_stamp.ts'
 import { inPlaceObstacle } from './direct/fold_image.ts'
+import { type FreeBlocksFound, type FreeBlocksTarget, findFreeBlocks } from './free_blocks.ts'
 import { type FoldPaths, type OpenFold, openFold } from './open_fold.ts'
 import { scanZeros, type ZeroBlocks } from './scan_zeros.ts'
 
@@ -18,8 +20,13 @@ import { scanZeros, type ZeroBlocks } from './scan_zeros.ts'
 export interface MeasuredFold {
   readonly images: readonly Uuid[]
   readonly paths: FoldPaths
-  /** Blocks of the target that are dropped although they are allocated. */
-  readonly dead: ZeroBlocks | undefined
+  /** Blocks of the target that are dropped although they are allocated: zeros, and what guests do not use. */
+  readonly dead: DeadBlocks | undefined
+}
+
+/** Blocks that no state needs. */
+export interface DeadBlocks {
+  has(block: number): boolean
 }
 
 /** What was read to make a plan: the figures for people, and what the direct engine goes by. */
@@ -28,6 +35,8 @@ export interface Measured {
   readonly folds: readonly MeasuredFold[]
   /** Bases that were looked through, with the bytes that compaction could still give back after the run. */
   readonly scanned: ReadonlyMap<Uuid, number>
+  /** What guests do not use; undefined where that was not looked for. */
+  readonly free: FreeBlocksFound | undefined
   /** What scans found, by the state of the images that they read. */
   readonly scans: ReadonlyMap<string, ZeroBlocks>
 }
@@ -50,7 +59,7 @@ export interface MeasureContext {
 export async function measureFolds(
   machine: Inspection,
   tree: TreePlan,
-  wanted: WantedCompaction | undefined,
+  wanted: Compaction | undefined,
   context: MeasureContext,
 ): Promise<Measured> {
   const figures: FoldFigures[] = []
@@ -64,10 +73,17 @@ export async function measureFolds(
     .filter(id => !tree.folds.some(fold => fold.images.includes(id)))
     .filter(id => !isKnownCompact(machine, id, wanted))
     .map(id => [id])
-  for (const images of [...tree.folds.map(fold => fold.images), ...alone]) {
-    if (!images.every(id => machine.images.get(id)?.header !== undefined)) continue
+  const ranges = [...tree.folds.map(fold => fold.images), ...alone].filter(images =>
+    images.every(id => machine.images.get(id)?.header !== undefined),
+  )
+  const compacted = ranges.filter(([target]) => compactable.has(target ?? ''))
+  const free =
+    wanted?.freeSpace === 'discard' && compacted.length > 0
+      ? await findFreeBlocks(machine, tree, compacted.map(targetOf(machine)), context, context.previous?.free)
+      : undefined
+  for (const images of ranges) {
     const compaction = compactable.has(images[0] ?? '') ? wanted : undefined
-    const measured = await measureFold(machine, images, compaction, context)
+    const measured = await measureFold(machine, images, compaction, free?.free.get(images[0] ?? ''), context)
     if (measured.zeros !== undefined) scans.set(identityOf(machine, images), measured.zeros)
     scannedBytes += measured.zeros?.readBytes ?? 0
     sizes.set(images[0] ?? '', measured.capacity)
@@ -87,15 +103,27 @@ export async function measureFolds(
     },
     folds,
     scanned,
+    free,
     scans,
   }
 }
 
+function targetOf({ images }: Inspection): (range: readonly Uuid[]) => FreeBlocksTarget {
+  return range => {
+    const id = range[0] ?? ''
+    const top = range.at(-1) ?? id
+    const blockSize = images.get(id)?.header?.blockSize ?? 0
+    const blockCount = Math.ceil((images.get(top)?.header?.capacity ?? 0) / blockSize)
+    return { id, top, blockSize, blockCount }
+  }
+}
+
 /** Whether an earlier run left word that there is too little to compact. */
-function isKnownCompact(machine: Inspection, id: Uuid, wanted: WantedCompaction | undefined): boolean {
+export function isKnownCompact(machine: Inspection, id: Uuid, wanted: Compaction | undefined): boolean {
   const stamp = validStamp(machine, id)
   const image = machine.images.get(id)?.header
   if (stamp === undefined || image === undefined || wanted === undefined) return false
+  if (stamp.freeSpace === 'keep' && wanted.freeSpace !== 'keep') return false
   return !isWorthWhile(
     wanted,
     stamp.reclaimableBytes,
@@ -123,7 +151,8 @@ interface FoldMeasurement {
 async function measureFold(
   machine: Inspection,
   images: readonly Uuid[],
-  wanted: WantedCompaction | undefined,
+  wanted: Compaction | undefined,
+  free: BlockSet | undefined,
   context: MeasureContext,
 ): Promise<FoldMeasurement> {
   const paths = pathsOf(machine, images)
@@ -132,8 +161,12 @@ async function measureFold(
     const links = machine.images.get(images[0] ?? '')?.links ?? 1
     const merge = choosePlan(open.range, links)
     const known = context.previous?.scans.get(identityOf(machine, images))
-    const zeros = wanted === undefined ? undefined : (known ?? (await scan(paths, merge, context)))
-    const compacted = zeros === undefined ? merge : choosePlan({ ...open.range, dead: zeros.has }, links)
+    const zeros = wanted === undefined ? undefined : (known ?? (await scan(paths, merge, free, context)))
+    const dead =
+      zeros === undefined
+        ? undefined
+        : { has: (block: number) => zeros.has(block) || free?.has(block) === true }
+    const compacted = dead === undefined ? merge : choosePlan({ ...open.range, dead: dead.has }, links)
     // A range of one image is not touched by a merge: its count stays, with orphans and all.
     const before = images.length > 1 ? figuresOf(merge) : untouched(open.range)
     const reclaimBytes = before.allocatedBytes - figuresOf(compacted).allocatedBytes
@@ -152,7 +185,7 @@ async function measureFold(
         reclaimBytes: compacts ? reclaimBytes : 0,
         neededBytes: final.costs.neededBytes,
       },
-      fold: { images, paths, dead: compacts ? zeros : undefined },
+      fold: { images, paths, dead: compacts ? dead : undefined },
       capacity: open.range.capacity,
       zeros,
       remainingBytes: compacts ? 0 : Math.max(0, reclaimBytes),
@@ -188,7 +221,12 @@ function identityOf(machine: Inspection, images: readonly Uuid[]): string {
     .join('\n')
 }
 
-async function scan(paths: FoldPaths, plan: BlockPlan, context: MeasureContext): Promise<ZeroBlocks> {
+async function scan(
+  paths: FoldPaths,
+  plan: BlockPlan,
+  free: BlockSet | undefined,
+  context: MeasureContext,
+): Promise<ZeroBlocks> {
   const total = plan.allocatedBlocks * plan.target.blockSize
   const subject = paths.range[0] ?? ''
   let done = 0
@@ -196,7 +234,7 @@ async function scan(paths: FoldPaths, plan: BlockPlan, context: MeasureContext):
     done += bytes
     context.onProgress({ phase: 'scan', subject, done, total, unit: 'bytes' })
   }
-  return await scanZeros(context.files, paths.range, plan, onRead, context.signal)
+  return await scanZeros(context.files, paths.range, plan, onRead, context.signal, free)
 }
 
 function figuresOf(plan: BlockPlan): ImageFigures {
@@ -211,7 +249,7 @@ function untouched({ target }: FoldRange): ImageFigures {
 }
 
 function isWorthWhile(
-  { minReclaim }: WantedCompaction,
+  { minReclaim }: Compaction,
   reclaimBytes: number,
   allocatedBytes: number,
   blockSize: number,

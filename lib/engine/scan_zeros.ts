@@ -1,4 +1,5 @@
 import type { BlockPlan } from '../blocks/block_plan.ts'
+import { BlockSet } from '../blocks/block_set.ts'
 import { FREE, ZERO } from '../blocks/constants.ts'
 import { openChain } from '../image/chain_view.ts'
 import { isZero } from '../image/zero.ts'
@@ -23,6 +24,7 @@ const IN_FLIGHT = 4
  * Finds the blocks of a plan's outcome that hold nothing but zeros.
  *
  * @param paths Files of the range, lowest first, down to the base.
+ * @param skip Blocks that are not looked at.
  * @param onRead Is told the bytes of disk that were dealt with since the last call.
  * @throws The signal's reason.
  */
@@ -32,9 +34,10 @@ export async function scanZeros(
   plan: BlockPlan,
   onRead: (bytes: number) => void,
   signal: AbortSignal | undefined,
+  skip?: Pick<BlockSet, 'has'>,
 ): Promise<ZeroBlocks> {
   const view = await openChain(files, paths, { links: 'ignore', ...(signal === undefined ? {} : { signal }) })
-  const bits = new Uint8Array(Math.ceil(plan.table.length / 8))
+  const found = new BlockSet(plan.table.length)
   const { blockSize } = plan.target
   let count = 0
   let readBytes = 0
@@ -51,19 +54,20 @@ export async function scanZeros(
       if (!isZero(part)) return
       at += part.length
     }
-    bits[block >> 3] = (bits[block >> 3] ?? 0) | (1 << (block & 7))
+    found.add(block)
     count += 1
   }
   try {
     await inLanes(IN_FLIGHT, dataBlocks(plan), async block => {
       signal?.throwIfAborted()
-      await withAlignedBuffer(Math.min(blockSize, LARGEST_READ), buffer => scanBlock(block, buffer))
+      if (skip?.has(block) !== true)
+        await withAlignedBuffer(Math.min(blockSize, LARGEST_READ), buffer => scanBlock(block, buffer))
       onRead(blockSize)
     })
   } finally {
     await view.close()
   }
-  return { has: block => ((bits[block >> 3] ?? 0) & (1 << (block & 7))) !== 0, count, readBytes }
+  return { has: block => found.has(block), count, readBytes }
 }
 
 function* dataBlocks({ table }: BlockPlan): Generator<number> {

@@ -2,7 +2,7 @@ import { parseOptions } from '../options/parse_options.ts'
 import { ensureWanted } from './ensure_wanted.ts'
 import type { CompactOptions } from './options.ts'
 import type { EnsureResult } from './result.ts'
-import { freeSpaceWarnings, wantedCompaction } from './wanted_parts.ts'
+import { wantedCompaction } from './wanted_parts.ts'
 
 /**
  * Drops blocks that no one needs from the base images of a machine's normal disks.
@@ -18,7 +18,7 @@ import { freeSpaceWarnings, wantedCompaction } from './wanted_parts.ts'
 export async function ensureCompacted(machine: string, options: CompactOptions = {}): Promise<EnsureResult> {
   const checked = parseOptions('compact', options)
   const { discardSavedState } = checked
-  const compacted = wantedCompaction(checked)
+  const compacted = wantedCompaction(options)
   const wanted = { merged: undefined, compacted, baseSnapshot: undefined, discardSavedState }
-  return await ensureWanted(machine, wanted, checked, freeSpaceWarnings(options))
+  return await ensureWanted(machine, wanted, checked)
 }

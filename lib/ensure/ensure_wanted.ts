@@ -30,19 +30,17 @@ export type CheckedOptions = CommonOptions & EngineWish & { readonly lockTimeout
  * Puts a machine into a wanted disk state: looks, plans, acts where something is missing, looks again.
  *
  * @param machine Path of a `.vbox` file or of its folder, UUID, or name of a registered machine.
- * @param notes Warnings that the caller has for the user.
  * @throws {VboxmergeError} As the codes in the contract say; the reason of the signal.
  */
 export async function ensureWanted(
   machine: string,
   wanted: Wanted,
   options: CheckedOptions,
-  notes: readonly Warning[] = [],
   host: EnsureHost = realEnsureHost,
 ): Promise<EnsureResult> {
   options.signal?.throwIfAborted()
   const session = await openSession(host, machine, options)
-  const run = new EnsureRun(host, session, wanted, options, notes)
+  const run = new EnsureRun(host, session, wanted, options)
   return await run.perform()
 }
 
@@ -51,21 +49,13 @@ class EnsureRun {
   readonly #host: EnsureHost
   readonly #session: Session
   readonly #options: CheckedOptions
-  readonly #notes: readonly Warning[]
   readonly #context: PrepareContext
   #sharedBytes = 0
 
-  constructor(
-    host: EnsureHost,
-    session: Session,
-    wanted: Wanted,
-    options: CheckedOptions,
-    notes: readonly Warning[],
-  ) {
+  constructor(host: EnsureHost, session: Session, wanted: Wanted, options: CheckedOptions) {
     this.#host = host
     this.#session = session
     this.#options = options
-    this.#notes = notes
     this.#context = {
       files: host.files,
       session,
@@ -207,7 +197,8 @@ class EnsureRun {
       before: summarize(before.machine.inspection),
       after: summarize(after.machine.inspection),
       sharedBytes: this.#sharedBytes,
-      warnings: [...this.#notes, ...before.plan.warnings, ...(await this.#engineWarnings(before))],
+      volumes: before.measured.free?.volumes ?? [],
+      warnings: [...before.plan.warnings, ...(await this.#engineWarnings(before))],
     }
     if (this.#options.digest !== true) return result
     const digests = await digestDisks(this.#context, after.machine.inspection)

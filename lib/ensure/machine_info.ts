@@ -1,6 +1,7 @@
-import { validStamp } from '../engine/compaction_stamp.ts'
+import { currentVolumes } from '../engine/current_volumes.ts'
+import { isKnownCompact } from '../engine/measure_folds.ts'
 import { VboxmergeError } from '../errors.ts'
-import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo } from '../machine/info_types.ts'
+import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { InspectedImage, Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
@@ -76,6 +77,7 @@ async function describe(host: EnsureHost, session: Session, options: InspectOpti
     summary,
     snapshots: describeSnapshots(inspection),
     images: [...inspection.images.values()].map(image => describeImage(inspection, image)),
+    volumes: await describeVolumes(host, inspection, options),
     plans: await describePlans(host, session, inspection, options),
     warnings: problemsOf(inspection),
   }
@@ -102,6 +104,7 @@ function inaccessible(machine: MachineRef, error: VboxmergeError): MachineInfo {
     },
     snapshots: [],
     images: [],
+    volumes: [],
     plans: { merged: plan, compacted: plan, base_snapshot: plan, golden_image: plan },
     warnings: [refusal],
   }
@@ -144,6 +147,21 @@ function attachedTo({ settings }: Inspection, id: Uuid): string[] {
   return states
 }
 
+/** A machine whose images have problems is told all the same, with its problems as warnings. */
+async function describeVolumes(
+  { files }: EnsureHost,
+  machine: Inspection,
+  { scan, signal }: InspectOptions,
+): Promise<VolumeInfo[]> {
+  if (problemsOf(machine).length > 0) return []
+  try {
+    return await currentVolumes(machine, { files, signal, scan: scan === true })
+  } catch (error) {
+    if (!(error instanceof VboxmergeError)) throw error
+    return []
+  }
+}
+
 function problemsOf({ images }: Inspection): Warning[] {
   return [...images.values()].flatMap(({ problem }) => (problem === undefined ? [] : [problem]))
 }
@@ -156,6 +174,7 @@ const nothing: Wanted = {
   baseSnapshot: undefined,
   discardSavedState: false,
 }
+const DISCARD = { ...wantedCompaction({}), freeSpace: 'discard' } as const
 const WANTED = {
   merged: { ...nothing, merged: wantedMerge(merge) },
   compacted: { ...nothing, compacted: wantedCompaction({}) },
@@ -205,5 +224,5 @@ async function describePlan(
 /** Whether an earlier run left word of every image that would be compacted. */
 function isCompactionKnown(machine: Inspection, wanted: Wanted): boolean {
   const { folds, compactable } = planTree(machine, wanted)
-  return folds.length === 0 && compactable.every(id => validStamp(machine, id) !== undefined)
+  return folds.length === 0 && compactable.every(id => isKnownCompact(machine, id, DISCARD))
 }

@@ -24,8 +24,18 @@ export interface Plan {
   readonly after: MachineSummary
 }
 
-/** Puts the decisions about the tree and the figures of its images together into steps. Pure. */
-export function makePlan(machine: Inspection, tree: TreePlan, figures: Figures, engine: EngineName): Plan {
+/**
+ * Puts the decisions about the tree and the figures of its images together into steps. Pure.
+ *
+ * @param found Warnings of those who looked into the images.
+ */
+export function makePlan(
+  machine: Inspection,
+  tree: TreePlan,
+  figures: Figures,
+  engine: EngineName,
+  found: readonly Warning[] = [],
+): Plan {
   const steps = [...treeSteps(machine, tree, figures), ...compactSteps(machine, figures, engine)]
   if (tree.snapshot !== undefined) {
     const { name, description } = tree.snapshot
@@ -44,7 +54,7 @@ export function makePlan(machine: Inspection, tree: TreePlan, figures: Figures, 
   const before = summarize(machine)
   return {
     steps,
-    warnings: tree.warnings,
+    warnings: [...tree.warnings, ...found],
     tree,
     figures,
     before,

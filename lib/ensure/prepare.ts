@@ -1,4 +1,5 @@
 import { chooseEngine, type EngineChoice, type EngineWish } from '../engine/choose.ts'
+import { chooseCompaction } from '../engine/choose_compaction.ts'
 import { type Measured, measureFolds } from '../engine/measure_folds.ts'
 import type { Prepared } from '../engine/prepared.ts'
 import { VboxmergeError } from '../errors.ts'
@@ -54,8 +55,10 @@ export async function prepare(
     signal,
     ...(previous === undefined ? {} : { previous: previous.measured }),
   }
-  const measured: Measured = await measureFolds(inspection, tree, wanted.compacted, measureContext)
-  const plan = makePlan(inspection, tree, measured.figures, choice.name)
+  const { compaction, warnings } = chooseCompaction(inspection, tree, wanted.compacted, choice)
+  const measured: Measured = await measureFolds(inspection, tree, compaction, measureContext)
+  const foundInside = [...warnings, ...(measured.free?.warnings ?? [])]
+  const plan = makePlan(inspection, tree, measured.figures, choice.name, foundInside)
   if (plan.steps.length > 0) refuseSavedState(inspection, wanted)
   return { machine, plan, measured, choice }
 }

@@ -2,7 +2,7 @@ import type { PrepareOptions } from '../options/operation_options.ts'
 import { parseOptions } from '../options/parse_options.ts'
 import { ensureWanted } from './ensure_wanted.ts'
 import type { EnsureResult } from './result.ts'
-import { freeSpaceWarnings, wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts'
+import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts'
 
 /**
  * Merges a machine, then compacts it and takes the base snapshot where that is asked for: the form of the
@@ -17,9 +17,9 @@ export async function ensurePrepared(machine: string, options: PrepareOptions = 
   const baseSnapshot = checked.snapshot ? checked.snapshotName : checked.baseSnapshot
   const wanted = {
     merged: wantedMerge({ ...checked, baseSnapshot }),
-    compacted: checked.compact ? wantedCompaction(checked) : undefined,
+    compacted: checked.compact ? wantedCompaction(options) : undefined,
     baseSnapshot: checked.snapshot ? wantedSnapshot(checked) : undefined,
     discardSavedState: checked.discardSavedState,
   }
-  return await ensureWanted(machine, wanted, checked, checked.compact ? freeSpaceWarnings(options) : [])
+  return await ensureWanted(machine, wanted, checked)
 }

@@ -71,6 +71,7 @@ export async function forecastDeletion(host: EnsureHost, session: Session): Prom
     before,
     after: { ...before, exact: false },
     sharedBytes: 0,
+    volumes: [],
     warnings: [],
   }
 }

@@ -1,3 +1,4 @@
+import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Uuid } from '../machine/machine.ts'
 
 /** The two ways of doing the work. */
@@ -148,6 +149,11 @@ export interface EnsureResult {
    * cannot, and in check mode.
    */
   readonly sharedBytes: number
+  /**
+   * The volumes of the current state as they were found before the run; empty where nobody looked: compaction was
+   * not asked for, or with `freeSpace: 'keep'`, or an earlier run left word that nothing is to be gained.
+   */
+  readonly volumes: readonly VolumeInfo[]
   readonly warnings: readonly Warning[]
   /** Present when `digest` was asked for: the content of the current state's disks after the run. */
   readonly digests?: readonly DiskDigest[]

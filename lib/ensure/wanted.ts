@@ -12,10 +12,18 @@ export interface WantedMerge {
   readonly from: string | undefined
 }
 
-/** How base images are to be compacted. */
-export interface WantedCompaction {
+/** How base images are compacted. */
+export interface Compaction {
+  /** `discard` gives back what the file systems of guests do not use too. */
+  readonly freeSpace: 'keep' | 'discard'
   /** The least that makes it worth while: bytes, a share of the allocated bytes (0 to 1), or one block. */
   readonly minReclaim: { readonly bytes: number } | { readonly share: number } | 'one_block'
+}
+
+/** How base images are to be compacted. */
+export interface WantedCompaction extends Omit<Compaction, 'freeSpace'> {
+  /** `if_possible` discards where the engine can. */
+  readonly freeSpace: Compaction['freeSpace'] | 'if_possible'
 }
 
 /** The base snapshot that is to shield the base images. */

@@ -12,6 +12,8 @@ export interface GuestDisk {
   readonly device: BlockDevice
   /** Bytes of the blocks that are kept or dropped as a whole. */
   readonly blockSize: number
+  /** Whether the images hold data of a block. By default all do. */
+  readonly holds?: (block: number) => boolean
 }
 
 /** What was found of a volume. */
@@ -29,6 +31,8 @@ export interface VolumeReport {
   readonly used: number | undefined
   /** Bytes that hold nothing; of a kept volume what its own counters say, if they are to be had. */
   readonly free: number | undefined
+  /** Bytes of free blocks that lie wholly in it and that the images hold; undefined for a volume that is kept. */
+  readonly reclaimable: number | undefined
   /** Why every byte of it is kept. */
   readonly keep: KeepReason | undefined
 }
@@ -96,7 +100,7 @@ export async function findFreeSpace(
   let keepAll = volumes.some(({ fileSystem }) => fileSystem && isAsleep(fileSystem)) ? ASLEEP : undefined
   const reports: VolumeReport[] = []
   for (const volume of volumes) {
-    const { report, own } = keepAll ? kept(volume, keepAll) : await walk(volume, free, guard, signal)
+    const { report, own } = keepAll ? kept(volume, keepAll) : await walk(volume, disks, guard, signal)
     reports.push(report)
     if (isAsleep(report)) keepAll ??= ASLEEP
     if (own && !addAll(free, own)) keepAll ??= CONTRADICTORY
@@ -112,6 +116,30 @@ export async function findFreeSpace(
   }
 }
 
+/**
+ * Tells what lies on disks, without looking for what is free there: that is what the volumes' own counters say.
+ *
+ * @throws The signal's reason; what reading a device throws.
+ */
+export async function listVolumes(
+  devices: readonly BlockDevice[],
+  { signal, formats }: FreeSpaceOptions = {},
+): Promise<VolumeReport[]> {
+  const guard = deviceGuard(signal)
+  const reports: VolumeReport[] = []
+  for (const [disk, device] of devices.entries()) {
+    const volumes = await findVolumes(disk, guard.guard(device), guard, formats)
+    reports.push(...volumes.map(counted))
+  }
+  return reports
+}
+
+function counted(volume: Volume): VolumeReport {
+  const { report } = kept(volume, undefined)
+  const isUnderstood = volume.fileSystem !== undefined && volume.fileSystem.keep === undefined
+  return isUnderstood && volume.keep === undefined ? { ...report, keep: undefined } : report
+}
+
 interface Walked {
   readonly report: VolumeReport
   /** By disk: what it calls free. */
@@ -121,14 +149,14 @@ interface Walked {
 /** Collects what a volume calls free, if it is to be believed to the end. */
 async function walk(
   volume: Volume,
-  total: readonly FreeBlocks[],
+  disks: readonly GuestDisk[],
   guard: DeviceGuard,
   signal: AbortSignal | undefined,
 ): Promise<Walked> {
   const { fileSystem, device } = volume
   const keep = volume.keep ?? fileSystem?.keep
   if (fileSystem === undefined || keep) return kept(volume, keep)
-  const own = total.map(({ diskSize, blockSize }) => new FreeBlocks(diskSize, blockSize))
+  const own = disks.map(disk => new FreeBlocks(disk.device.size, disk.blockSize))
   let freeBytes = 0
   const found = (disk: number, start: number, length: number): void => {
     const blocks = own[disk] as FreeBlocks
@@ -146,7 +174,18 @@ async function walk(
     return kept(volume, guard.reasonOf(error))
   }
   const used = device.size - freeBytes
-  return { report: { ...describe(volume), used, free: freeBytes, keep: undefined }, own }
+  const reclaimable = reclaimableBytes(disks, own)
+  return { report: { ...describe(volume), used, free: freeBytes, reclaimable, keep: undefined }, own }
+}
+
+function reclaimableBytes(disks: readonly GuestDisk[], free: readonly FreeBlocks[]): number {
+  let bytes = 0
+  for (const [disk, { device, blockSize, holds }] of disks.entries()) {
+    for (let block = 0; block * blockSize < device.size; block++) {
+      if (free[disk]?.isFree(block) && (holds?.(block) ?? true)) bytes += blockSize
+    }
+  }
+  return bytes
 }
 
 /** Returns false when two volumes call the same bytes free; then nothing that was found is sure. */
@@ -173,10 +212,15 @@ function kept(volume: Volume, reason: KeepReason | undefined): Walked {
     reason ?? { code: 'unknown', found: 'it carries no signature of a file system that is known here' }
   const free = fileSystem?.freeBytes
   const used = free === undefined ? undefined : device.size - free
-  return { report: { ...describe(volume), used, free, keep } }
+  return { report: { ...describe(volume), used, free, reclaimable: undefined, keep } }
 }
 
-function describe({ disk, where, fileSystem, device }: Volume): Omit<VolumeReport, 'used' | 'free' | 'keep'> {
+function describe({
+  disk,
+  where,
+  fileSystem,
+  device,
+}: Volume): Omit<VolumeReport, 'used' | 'free' | 'reclaimable' | 'keep'> {
   const { kind = 'unknown', label } = fileSystem ?? {}
   return { disk, where, kind, label, size: device.size }
 }

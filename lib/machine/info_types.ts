@@ -35,6 +35,29 @@ export interface ImageInfo {
   readonly attachedTo: readonly string[]
 }
 
+/** A volume of the guest: what lies on a partition, a logical volume or a whole disk. */
+export interface VolumeInfo {
+  /** Where its disk is attached. */
+  readonly controller: string
+  readonly port: number
+  readonly device: number
+  /** `partition 2`, `logical volume "vg0/root"`, `the whole disk`. */
+  readonly where: string
+  /** `ext4`, `ntfs`, `luks`; `unknown` where nothing known was found. */
+  readonly kind: string
+  readonly label: string | null
+  /** Bytes. */
+  readonly size: number
+  /** Bytes in use; null where that is not known. */
+  readonly used: number | null
+  /** Bytes that hold nothing; null where that is not known. */
+  readonly free: number | null
+  /** Bytes of whole blocks of the image that hold nothing; null where that was not looked for, or all is kept. */
+  readonly reclaimable: number | null
+  /** Why every block is kept; null where free ones are given back. */
+  readonly kept: { readonly code: string; readonly reason: string } | null
+}
+
 /** The operations that `info` looks ahead for. */
 export type PlannedOperation = 'merged' | 'compacted' | 'base_snapshot' | 'golden_image'
 
@@ -55,6 +78,8 @@ export interface MachineInfo {
   /** Parents before their children. */
   readonly snapshots: readonly SnapshotInfo[]
   readonly images: readonly ImageInfo[]
+  /** The volumes of the current state; empty where its disks cannot be read. */
+  readonly volumes: readonly VolumeInfo[]
   readonly plans: Readonly<Record<PlannedOperation, PlanInfo>>
   readonly warnings: readonly Warning[]
   /** Present when `digest` was asked for. */

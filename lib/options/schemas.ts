@@ -189,8 +189,8 @@ const compactingEntries = {
       group: 'compacting',
       description:
         'keep drops only blocks that hold nothing but zeros; discard also drops what the file systems of the ' +
-        'guest do not use, but this version cannot look into them: it refuses discard when asked for, and ' +
-        'without the option works as keep, with a warning',
+        'guest do not use, without starting it; VirtualBox cannot do that: its engine refuses discard when asked ' +
+        'for, and without the option works as keep, with a warning',
       argument: 'HOW',
     }),
     'discard',

@@ -14,7 +14,7 @@ const merged = {
   baseSnapshot: false,
   from: undefined,
 } as const
-const compacted = { minReclaim: 'one_block' } as const
+const compacted = { minReclaim: 'one_block', freeSpace: 'keep' } as const
 const baseSnapshot = { name: 'Base', description: 'Created by vboxmerge' } as const
 const chain = { ...small, disks: [disk], snapshots: ['one', 'two', 'three'] } as const
 const fork = {

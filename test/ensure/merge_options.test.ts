@@ -496,7 +496,6 @@ t.test(
           made.settingsFile,
           { ...wanted, merged: wantedMerge(checked) },
           checked,
-          [],
           host,
         )
         await t.rejects(run, hasCode('engine_failed', /run the same command again to finish/))
@@ -531,10 +530,15 @@ t.test('a settings file that someone else changes in the middle of a run is not 
   }
   // Something was changed, so this must not look like a refusal.
   await t.rejects(
-    ensureWanted(made.settingsFile, wanted, { ...checked, whenBusy: 'skip' }, [], {
-      ...realEnsureHost,
-      files,
-    }),
+    ensureWanted(
+      made.settingsFile,
+      wanted,
+      { ...checked, whenBusy: 'skip' },
+      {
+        ...realEnsureHost,
+        files,
+      },
+    ),
     hasCode(
       'engine_failed',
       /another program changed it during this run.*run the same command again to finish/,

@@ -31,7 +31,7 @@ const merged = (changes: Partial<WantedMerge> = {}): Wanted => ({
 })
 const golden: Wanted = {
   ...merged(),
-  compacted: { minReclaim: 'one_block' },
+  compacted: { minReclaim: 'one_block', freeSpace: 'keep' },
   baseSnapshot: { name: 'Base', description: '' },
 }
 const namesOf = (refs: TreePlan['merged']): string[] => refs.map(({ name }) => name)

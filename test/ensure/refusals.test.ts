@@ -596,11 +596,14 @@ const REFUSALS: readonly Refusal[] = [
     args: ['--from', 'c'],
   },
   {
-    name: 'free space that is to be discarded',
+    name: 'free space that VirtualBox is to discard',
     code: 'unsupported',
-    message: [/^Cannot discard free space: .*; choose freeSpace=keep, .*zerofree/],
+    message: [
+      /^Cannot discard free space of "web": engine "virtualbox" does not look into the file systems of guests/,
+      /; choose engine=direct where it can do the work, or freeSpace=keep, and zero .*zerofree/,
+    ],
     command: 'compact',
-    args: ['--free-space', 'discard'],
+    args: ['--free-space', 'discard', '--engine', 'virtualbox'],
   },
   {
     name: 'compaction of a machine that has nothing to compact',
@@ -707,7 +710,7 @@ t.test('nothing is done where the disk has too little room', async t => {
   }
   for (const check of [true, false]) {
     await t.rejects(
-      ensureWanted(made.settingsFile, wanted, { ...options, check }, [], host),
+      ensureWanted(made.settingsFile, wanted, { ...options, check }, host),
       hasCode(
         'no_space',
         /^Cannot change "web": the file system of ".*" has 1000 bytes free, and \d+ are needed; make room/,

@@ -19,10 +19,10 @@ export async function readStamps(
   { currentSnapshot, currentImages, pathOf }: PresentState,
 ): Promise<Map<string, string>> {
   const stamps = new Map<string, string>()
+  const freeSpace = measured.free === undefined ? 'keep' : 'discard'
   for (const [id, reclaimableBytes] of measured.scanned) {
     const facts = await factsOf(files, id, pathOf(id))
-    if (facts !== undefined)
-      stamps.set(stampName(id), encodeStamp({ freeSpace: 'keep', reclaimableBytes, ...facts }))
+    if (facts !== undefined) stamps.set(stampName(id), encodeStamp({ freeSpace, reclaimableBytes, ...facts }))
   }
   const { settles } = plan.tree
   if (settles === undefined) return stamps

@@ -5,6 +5,7 @@ import type { Painter } from './paint.ts'
 import { digestLines, summarize } from './render_result.ts'
 import { drawSnapshotTree } from './snapshot_tree.ts'
 import { alignColumns, escapeName, formatBytes } from './text.ts'
+import { volumeTable } from './volume_table.ts'
 
 const COMMAND_OF: Readonly<Record<PlannedOperation, string>> = {
   merged: 'merge',
@@ -26,6 +27,9 @@ export function renderInfo(info: MachineInfo, paint: Painter): string {
     '',
     paint('bold', 'Images'),
     ...indent(imageTable(info)),
+    ...(info.volumes.length === 0
+      ? []
+      : ['', paint('bold', 'Volumes of the current state'), ...indent(volumeTable(info.volumes))]),
     '',
     paint('bold', 'What each command would do'),
     ...indent(planTable(info.plans)),

@@ -47,6 +47,46 @@ t.test('info shows what else it was asked for, and machines with nothing', async
   t.match(stdout, /\nDigests\n {2}sha256 abc {2}SATA 1:0\n$/)
 })
 
+t.test('info shows what lies on the disks, and why some of it is kept', async t => {
+  const place = { controller: 'SATA', port: 0, device: 0 }
+  const GIB = 2 ** 30
+  const volumes = [
+    {
+      ...place,
+      where: 'partition 1',
+      kind: 'ext4',
+      label: 'root',
+      size: 40 * GIB,
+      used: 8 * GIB,
+      free: 32 * GIB,
+      reclaimable: 20 * GIB,
+      kept: null,
+    },
+    {
+      ...place,
+      where: 'partition 2',
+      kind: 'luks',
+      label: null,
+      size: GIB,
+      used: null,
+      free: null,
+      reclaimable: null,
+      kept: { code: 'encrypted', reason: 'it is \u202eencrypted' },
+    },
+  ]
+  const { stdout } = await runFake(['info', 'web'], {
+    operations: { info: async () => sampleInfo({ volumes }) },
+  })
+  const table = stdout.slice(stdout.indexOf('Volumes'), stdout.indexOf('\n\nWhat each'))
+  t.strictSame(table.split('\n'), [
+    'Volumes of the current state',
+    '      SIZE     USED   TO GAIN  VOLUME',
+    '  40.0 GiB  8.0 GiB  20.0 GiB  SATA 0:0, partition 1: ext4 "root"',
+    '   1.0 GiB        ?      kept  SATA 0:0, partition 2: luks',
+    '    kept: it is \\u202eencrypted',
+  ])
+})
+
 t.test('an image elsewhere is shown with its whole path, and with who uses it', async t => {
   const [image] = sampleInfo().images
   if (image === undefined) throw new Error('the sample has no image')

@@ -75,7 +75,7 @@ export const END_OF_CHAIN = 0xffffffff
 export const ENTRY_SIZE = 32
 
 /** Directories are no larger. */
-export const MAX_DIRECTORY = 2 ** 28
+export const MAX_DIRECTORY: number = 2 ** 28
 
 /** First bytes of directory entries. */
 export const ENTRY_TYPE = {

@@ -41,7 +41,7 @@ export const END_OF_SECTOR_MARKER = 0xaa55
 /** Sizes that Windows makes and mounts, in bytes. */
 export const MIN_SECTOR = 512
 export const MAX_SECTOR = 4096
-export const MAX_CLUSTER = 2 ** 21
+export const MAX_CLUSTER: number = 2 ** 21
 export const MIN_RECORD = 512
 export const MAX_RECORD = 65536
 
@@ -153,7 +153,7 @@ export const LIST_ENTRY = {
 export const LIST_ENTRY_SIZE = 0x1a
 
 /** No attribute list is larger on Windows. */
-export const MAX_ATTRIBUTE_LIST = 2 ** 18
+export const MAX_ATTRIBUTE_LIST: number = 2 ** 18
 
 /** Offsets in the value of VOLUME_INFORMATION. */
 export const VOLUME = { major_ver: 0x08, minor_ver: 0x09, flags: 0x0a } as const

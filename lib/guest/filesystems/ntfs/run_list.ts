@@ -9,7 +9,7 @@ export interface Run {
 }
 
 /** How many runs a file of the volume's own may have: 64 MiB of memory, a thousand times what Windows makes. */
-export const MAX_RUNS = 2 ** 20
+export const MAX_RUNS: number = 2 ** 20
 
 /**
  * Returns the runs of a run list ("mapping pairs").
