@@ -33,7 +33,7 @@ const HELP = `Usage: node bench/merge_snapshots.mjs [OPTIONS]
 
 const NAME = 'bench'
 const MIB = 2 ** 20
-const cli = fileURLToPath(new URL('../dist/lib/face/cli/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
 const meter = new URL('measure_process.mjs', import.meta.url).href
 
 const wanted = readArguments()
