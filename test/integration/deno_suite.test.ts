@@ -1,5 +1,6 @@
+import { delimiter } from 'node:path'
 import t from 'tap'
-import { run, skipWithout } from '../fixtures/setup_programs.ts'
+import { run, setupFolder, skipWithout } from '../fixtures/setup_programs.ts'
 
 // The same test files that Node runs, run by Deno: the core in every run, all of it in CI.
 
@@ -34,7 +35,8 @@ const isCI = process.env.CI === 'true'
 
 t.test('Deno passes the tests that Node passes', { skip: skipWithout('deno') }, async t => {
   t.setTimeout(600_000)
-  const env = { ...process.env, VBOXMERGE_BUDGET: isCI ? '5' : '1', VBOXMERGE_JOBS: '1' }
+  const PATH = [process.env.PATH, setupFolder].join(delimiter)
+  const env = { ...process.env, PATH, VBOXMERGE_BUDGET: isCI ? '5' : '1', VBOXMERGE_JOBS: '1' }
   const filters = isCI ? ALL : CORE
   const args = ['scripts/test.mjs', '--no-build', '--deno', ...filters]
   const { status, stdout, stderr } = await run(process.execPath, args, { env })
