@@ -56,6 +56,8 @@ try {
 console.log(JSON.stringify({ kinds, names: snapshots.map(({ name }) => name), code, wrong }))
 `
 
+t.setTimeout(600_000)
+
 t.test('a TypeScript program, checked strictly, compiled and run', { skip }, async t => {
   const file = await write('typed.ts', TYPED)
   await write('process.d.ts', 'declare const process: { readonly argv: string[] }')

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { realFiles } from '../../lib/io/real_files.ts'
@@ -7,13 +7,14 @@ import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
 import { machineProblems } from '../fixtures/machine_reader.ts'
 import type { MachineSpec } from '../fixtures/machine_spec.ts'
 import { findVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
-import { type Ended, run, skipWithout } from '../fixtures/setup_programs.ts'
+import { type Ended, findProgram, run, setupFolder, skipWithout } from '../fixtures/setup_programs.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
 const KIB = 1024
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const mod = join(root, 'mod.ts')
 const skip = skipWithout('deno')
+const skipWithoutScript = findProgram('script') ? false : 'needs script (Debian: package bsdutils)'
 
 const SPEC: MachineSpec = {
   seed: 21,
@@ -47,6 +48,8 @@ async function plainMachine(t: Parameters<typeof temporaryFolder>[0]): Promise<{
   const made = await makeMachine(realFiles, join(above, 'web'), SPEC)
   return { folder: made.folder, home, made }
 }
+
+t.setTimeout(600_000)
 
 t.test(
   'the direct engine needs no permission beyond its files, the host name and free space',
@@ -85,6 +88,20 @@ t.test(
   },
 )
 
+t.test(
+  'on a terminal nothing is asked, and nothing more is needed',
+  { skip: skip || skipWithoutScript },
+  async t => {
+    const { folder, home } = await plainMachine(t)
+    const permissions = `--no-prompt --allow-read=${folder},${home} --allow-sys=statfs`
+    const command = `deno run ${permissions} ${mod} golden ${folder} --check --vbox-user-home ${home}`
+    const PATH = [process.env.PATH, setupFolder].join(delimiter)
+    const { stdout } = await run('script', ['-qec', command, '/dev/null'], { env: { ...process.env, PATH } })
+    t.match(stdout, 'would merge 3 snapshots')
+    t.notMatch(stdout, /NotCapable|Requires/)
+  },
+)
+
 t.test('what tells where VirtualBox keeps its settings is asked for by name', { skip }, async t => {
   const { folder } = await plainMachine(t)
   const { status, stdout } = await deno([`--allow-read=${folder}`], ['info', folder, '--json'])
@@ -115,6 +132,12 @@ t.test('Node and Deno do the same, and each finds nothing to do after the other'
     const before = await contentOf(made.folder)
     const again = await programs[second](args)
     t.match(JSON.parse(again.stdout), { changed: false, steps: [] }, `${second} finds nothing to do`)
+    const lines = await programs[second](args.filter(arg => arg !== '--json'))
+    t.notMatch(
+      lines.stderr,
+      'scan',
+      `${second} trusts what ${first} noted of the compaction, and reads no disk`,
+    )
     t.same(await contentOf(made.folder), before, `${second} writes nothing`)
     for (const disk of [0, 1]) {
       const [digest] = [results.at(-1)?.digests].flat().slice(disk) as [{ sha256: string }]

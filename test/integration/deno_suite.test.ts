@@ -33,8 +33,9 @@ const ALL = [
 
 const isCI = process.env.CI === 'true'
 
+t.setTimeout(600_000)
+
 t.test('Deno passes the tests that Node passes', { skip: skipWithout('deno') }, async t => {
-  t.setTimeout(600_000)
   const PATH = [process.env.PATH, setupFolder].join(delimiter)
   const env = { ...process.env, PATH, VBOXMERGE_BUDGET: isCI ? '5' : '1', VBOXMERGE_JOBS: '1' }
   const filters = isCI ? ALL : CORE

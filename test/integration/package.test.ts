@@ -57,6 +57,8 @@ const PUBLIC_TYPES = [
   'Warning',
 ]
 
+t.setTimeout(600_000)
+
 t.test('importers find these names, and no others', async t => {
   const built = await import(pathToFileURL(join(root, 'dist/mod.js')).href)
   t.same(Object.keys(built).sort(), PUBLIC_VALUES, 'values')

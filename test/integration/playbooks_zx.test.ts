@@ -52,6 +52,8 @@ async function bytesOf(made: MadeMachine): Promise<number> {
   return bytes
 }
 
+t.setTimeout(600_000)
+
 t.test('golden_image.mjs makes a golden image and exports it', { skip }, async t => {
   const virtualBox = await startVirtualBox(t)
   const made = await register(virtualBox, 'my web', 3)
