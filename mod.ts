@@ -55,3 +55,10 @@ export type {
   VolumeInfo,
 } from './lib/machine/info_types.ts'
 export type { MediumType, Uuid } from './lib/machine/machine.ts'
+
+// `deno run mod.ts MACHINE …`. A bundle of somebody else's that holds this file is their program, not ours.
+if (
+  (import.meta as { readonly main?: boolean }).main &&
+  new URL(import.meta.url).pathname.endsWith('/mod.ts')
+)
+  import('./lib/face/cli/main.ts')

@@ -31,7 +31,7 @@ that make the file systems.
 `
 const MIB = 2 ** 20
 const NAME = 'bench'
-const cli = fileURLToPath(new URL('../dist/lib/face/cli/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
 const KINDS = {
   ext4: { make: ['mkfs.ext4', '-q', '-F'], mount: ['mount', '-t', 'ext4'] },
   ntfs: { make: ['mkntfs', '-q', '-f', '-F'], mount: ['ntfs-3g'] },

@@ -39,7 +39,7 @@ const MIB = 2 ** 20
 
 /** Room for the machine at scale 1, twice and with what VirtualBox needs while it works. */
 const FILE_SYSTEM_BYTES = 30 * 2 ** 30
-const cli = fileURLToPath(new URL('../dist/lib/face/cli/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
 const meter = new URL('measure_process.mjs', import.meta.url).href
 
 const wanted = readArguments()

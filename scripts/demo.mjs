@@ -34,7 +34,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 
 try {
   const machines = join(folder, 'machines')
-  const program = join(root, 'dist/lib/face/cli/main.js')
+  const program = join(root, 'dist/cli.js')
   const home = join(folder, 'no-virtualbox')
   mkdirSync(machines)
   await makeDemoMachine(root, folder, join(machines, 'demo'))

@@ -1,9 +1,9 @@
-// npm test [-- FILTER…] [--no-build] [--coverage]
+// npm test [-- FILTER…] [--no-build] [--coverage] [--deno]
 //
 // Builds dist/, then runs each test file with a Node process of its own, as many at a time as there are
 // processors. A FILTER is a part of a test file's path. The last line reads "N passed, N failed" or
 // "N passed, N failed, N skipped"; the numbers count single assertions (a test that is skipped counts as
-// one, and so does a file or a build step that breaks).
+// one, and so does a file or a build step that breaks). With --deno, the files are run by the `deno` on PATH.
 //
 //   CI=true               type check and Biome as well
 //   VBOXMERGE_NO_SKIP=1   a skipped test is a failure
@@ -22,7 +22,7 @@ process.chdir(root)
 
 const filters = process.argv.slice(2).filter(argument => !argument.startsWith('-'))
 const flags = process.argv.slice(2).filter(argument => argument.startsWith('-'))
-const unknown = flags.find(flag => !['--no-build', '--coverage'].includes(flag))
+const unknown = flags.find(flag => !['--no-build', '--coverage', '--deno'].includes(flag))
 if (unknown) {
   console.error(`Cannot test: unknown option ${unknown}`)
   process.exit(2)
@@ -58,18 +58,24 @@ function step(name, file, ...args) {
   console.log(indent(`${result.stdout}${result.stderr}${result.error ?? ''}`.trimEnd()))
 }
 
+/** The command that runs a test file. */
+function commandFor(file) {
+  if (flags.includes('--deno')) {
+    const options = ['--allow-all', '--no-check', '--quiet', '--preload=scripts/tap_in_deno.mjs']
+    return ['deno', 'run', ...options, file]
+  }
+  return [process.execPath, '--enable-source-maps', '--import', './scripts/typescript.mjs', file]
+}
+
 /** Runs one test file; resolves with what its line and its counts need. */
 function run(file, Parser) {
   const started = Date.now()
   const outcome = { file, passed: 0, skips: [], failures: [], comments: [], noise: '' }
-  const child = spawn(
-    process.execPath,
-    ['--enable-source-maps', '--import', './scripts/typescript.mjs', file],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { TAP_TIMEOUT: '120', ...process.env, TAP: '1' },
-    },
-  )
+  const [command, ...args] = commandFor(file)
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { TAP_TIMEOUT: '120', ...process.env, TAP: '1' },
+  })
   running.add(child)
   const limit = setTimeout(() => {
     outcome.failures.push({ name: `was ended after ${fileLimit / 1000} s` })

@@ -1,8 +1,8 @@
-import process from 'node:process'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
 import { VboxmergeError } from '../errors.ts'
+import { userNumber } from '../machine/current_user.ts'
 import { awaitUnlocked, isLocked, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
@@ -169,7 +169,8 @@ class EnsureRun {
       prepared,
       prepareAgain: async ownJournal => await prepare(this.#context, prepared, ownJournal),
       manage: needsManage ? await this.#session.manage() : undefined,
-      user: userName(),
+      // A number, because looking a name up would need one more of Deno's permissions.
+      user: String(userNumber() ?? ''),
       vboxUserHome: this.#session.vboxUserHome,
       lockTimeout,
       now: this.#host.now(),
@@ -220,9 +221,4 @@ function isBusy(error: unknown): error is VboxmergeError {
   return (
     error instanceof VboxmergeError && (error.code === 'machine_not_off' || error.code === 'machine_locked')
   )
-}
-
-/** Numbers, because looking names up would need more permissions. */
-function userName(): string {
-  return String(process.getuid?.() ?? '')
 }

@@ -26,11 +26,8 @@ import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts
  * @throws {VboxmergeError} `machine_not_found`, `machine_ambiguous`, `settings_corrupt`, `unsupported`,
  * `image_encrypted`, `journal_foreign`; the reason of `options.signal`.
  */
-export async function inspectMachine(
-  machine: string,
-  options: InspectOptions = {},
-  host: EnsureHost = realEnsureHost,
-): Promise<MachineInfo> {
+export async function inspectMachine(machine: string, options: InspectOptions = {}): Promise<MachineInfo> {
+  const host = realEnsureHost
   const checked = parseOptions('info', options)
   return await describe(host, await openSession(host, machine, checked), checked)
 }
@@ -42,10 +39,8 @@ export async function inspectMachine(
  * @throws {VboxmergeError} `settings_corrupt` when VirtualBox's own registry cannot be read; the reason of
  * `options.signal`.
  */
-export async function inspectMachines(
-  options: InspectOptions = {},
-  host: EnsureHost = realEnsureHost,
-): Promise<MachineInfo[]> {
+export async function inspectMachines(options: InspectOptions = {}): Promise<MachineInfo[]> {
+  const host = realEnsureHost
   const checked = parseOptions('list', options)
   const home = await findHome(host, checked)
   const { machines } = await loadRegistry(host.files, home)

@@ -1,9 +1,9 @@
-import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
+import { userFolder, userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { findRegistryHome, loadRegistry } from '../machine/registry.ts'
 import { findServices, variableOf, whoHasOpen } from '../virtualbox/live_processes.ts'
@@ -74,7 +74,7 @@ async function defaultHomes(files: Files, processes: ProcessFiles, pid: number):
   if (HOME === undefined) return []
   const XDG_CONFIG_HOME = await variableOf(processes, pid, 'XDG_CONFIG_HOME')
   // For root VirtualBox asks the user database, because sudo may leave $HOME as it was (7.2.22, measured).
-  const folders = process.getuid?.() === 0 ? [HOME, userInfo().homedir] : [HOME]
+  const folders = (userNumber() ?? 0) === 0 ? [HOME, userFolder() ?? HOME] : [HOME]
   return await Promise.all(
     folders.map(folder =>
       findRegistryHome(files, { env: { HOME: folder, XDG_CONFIG_HOME }, platform: 'linux' }),

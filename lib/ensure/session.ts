@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { VboxmergeError } from '../errors.ts'
 import { findRegistryHome } from '../machine/registry.ts'
 import { resolveMachine } from '../machine/resolve_machine.ts'
 import { chooseRunner } from '../virtualbox/choose_runner.ts'
@@ -23,10 +24,23 @@ export interface Session {
   readonly manage: () => Promise<Manage | undefined>
 }
 
-/** Finds the settings folder of VirtualBox. */
+/**
+ * Finds the settings folder of VirtualBox.
+ *
+ * @throws {VboxmergeError} `unsupported` when the variables that tell may not be read (Deno's permissions).
+ */
 export async function findHome(host: EnsureHost, place: VirtualBoxPlace): Promise<string> {
   const { env, platform } = host.computer
-  return await findRegistryHome(host.files, { env, platform, override: place.vboxUserHome })
+  try {
+    return await findRegistryHome(host.files, { env, platform, override: place.vboxUserHome })
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new VboxmergeError(
+      'unsupported',
+      `Cannot find the settings folder of VirtualBox: ${why}; or name that folder with vboxUserHome`,
+      { cause },
+    )
+  }
 }
 
 /**

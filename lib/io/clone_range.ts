@@ -1,4 +1,5 @@
 import { type FileHandle, statfs } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 
 /** Lets a range of one file share its place on the disk with a range of another. */
 export type CloneRange = (
@@ -19,7 +20,12 @@ const ARGUMENT_BYTES = 32
 /** File systems of linux/magic.h that never share: ext4, tmpfs. Whatever else there is, is asked. */
 const NEVER: ReadonlySet<number> = new Set([0xef53, 0x01021994])
 
-let loaded: Promise<CloneRange | undefined> | undefined
+/** As much of koffi as is needed here. */
+interface Koffi {
+  load(path: null): { func(prototype: string): { async(...args: unknown[]): void } }
+}
+
+let loaded: { readonly call: CloneRange | undefined } | undefined
 
 /**
  * Returns the system's call for a file, or undefined where there is none: on other systems, without the
@@ -27,20 +33,21 @@ let loaded: Promise<CloneRange | undefined> | undefined
  */
 export async function cloneRangeFor(handle: FileHandle): Promise<CloneRange | undefined> {
   // Elsewhere the number of an open file is the runtime's own.
-  const isNode = process.versions.deno === undefined
+  const isNode = !('deno' in process.versions)
   if (process.platform !== 'linux' || !isNode || !PROCESSORS.includes(process.arch)) return undefined
   try {
     if (NEVER.has((await statfs(`/proc/self/fd/${handle.fd}`)).type)) return undefined
   } catch {
     return undefined
   }
-  loaded ??= load()
-  return await loaded
+  loaded ??= { call: load() }
+  return loaded.call
 }
 
-async function load(): Promise<CloneRange | undefined> {
+function load(): CloneRange | undefined {
   try {
-    const { default: koffi } = await import('koffi')
+    // Not imported, so that bundlers and registries do not take it for a package that has to be there.
+    const koffi = createRequire(import.meta.url)('koffi') as Koffi
     const ioctl = koffi.load(null).func('int ioctl(int file, unsigned long request, void *argument)')
     return async (target, position, source, from, length) => {
       const argument = new BigUint64Array(ARGUMENT_BYTES / BigUint64Array.BYTES_PER_ELEMENT)

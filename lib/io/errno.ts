@@ -31,6 +31,11 @@ export function errnoError(code: string, syscall: string, path?: string): ErrnoE
   return Object.assign(new Error(`${code}: ${syscall}${where}`), facts)
 }
 
+/** Tells whether a permission of Deno's was missing, which is no error of the operating system. */
+export function isNotPermitted(error: unknown): boolean {
+  return error instanceof Error && error.name === 'NotCapable'
+}
+
 /** Returns the name of an operating system error (`ENOENT`), or undefined for any other thrown value. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { readFile, readlink } from 'node:fs/promises'
-import { hostname, userInfo } from 'node:os'
+import { hostname } from 'node:os'
 import { promisify } from 'node:util'
+import { userName } from './current_user.ts'
 
 /** What tells this process from every other one, on this computer and on others that share its files. */
 export interface ProcessFacts {
@@ -113,13 +114,5 @@ async function linkOf(path: string): Promise<string | undefined> {
     return await readlink(path)
   } catch {
     return undefined
-  }
-}
-
-function userName(): string {
-  try {
-    return userInfo().username
-  } catch {
-    return process.env.USER ?? process.env.USERNAME ?? 'unknown'
   }
 }

@@ -1,5 +1,6 @@
 import { join, resolve, sep } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
+import { isNotPermitted } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
 import { suggest } from '../options/suggest.ts'
 import { readAwayNotes } from './away_note.ts'
@@ -117,9 +118,15 @@ function hitsByName(machine: string, names: ReadonlyMap<RegisteredMachine, Machi
 async function hitsByFolder(files: Files, machine: string, cwd: string): Promise<Hit[]> {
   if (machine === '') return []
   const given = join(cwd, machine)
-  const folder = (await isLink(files, given)) ? await files.realPath(given) : given
-  if (folder === undefined || (await files.stat(folder))?.kind !== 'folder') return []
-  return (await settingsIn(files, folder)).map(folderHit)
+  try {
+    const folder = (await isLink(files, given)) ? await files.realPath(given) : given
+    if (folder === undefined || (await files.stat(folder))?.kind !== 'folder') return []
+    return (await settingsIn(files, folder)).map(folderHit)
+  } catch (error) {
+    // Whoever forbids a look at the working directory means no folder in it.
+    if (isNotPermitted(error)) return []
+    throw error
+  }
 }
 
 function folderHit(settingsFile: string): Hit {

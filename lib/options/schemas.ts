@@ -49,12 +49,16 @@ const digest = v.exactOptional(
 
 const codeEntries = {
   signal: v.exactOptional(
-    option(v.instance(AbortSignal), {
-      group: 'common',
-      description: 'stops the work; the promise rejects with its reason',
-      wanted: 'an AbortSignal',
-      codeOnly: true,
-    }),
+    // Not v.instance(): Deno's type of AbortSignal cannot be made with `new`.
+    option(
+      v.custom<AbortSignal>(value => value instanceof AbortSignal),
+      {
+        group: 'common',
+        description: 'stops the work; the promise rejects with its reason',
+        wanted: 'an AbortSignal',
+        codeOnly: true,
+      },
+    ),
   ),
   $: v.exactOptional(
     option(v.unknown(), {

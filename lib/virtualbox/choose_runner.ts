@@ -10,7 +10,8 @@ export interface RunnerChoice extends Host {
 }
 
 /**
- * Says how VBoxManage is to be run: by a caller's `$`; else by zx where there is a bash; else without a shell.
+ * Says how VBoxManage is to be run: by a caller's `$`; else by zx where there is a bash; else, and under Deno,
+ * without a shell.
  *
  * On Windows a `$` is used only when its shell is a bash: zx's quoting for PowerShell leaves characters that
  * have a meaning there (`@` and `,`), so a snapshot's name could be misread.
@@ -19,6 +20,7 @@ export async function runnerKind(choice: RunnerChoice): Promise<'zx' | 'exec'> {
   const { $, platform } = choice
   if (platform === 'win32') return hasBash($) ? 'zx' : 'exec'
   if ($ !== undefined) return 'zx'
+  if (choice.isGuarded === true) return 'exec'
   const bash = await firstThatRuns(choice, pathCandidates(choice, ['bash']))
   return bash !== undefined && (await zxLoads()) ? 'zx' : 'exec'
 }
@@ -38,7 +40,7 @@ function hasBash($: unknown): boolean {
   return typeof shell === 'string' && /\bbash(\.exe)?$/i.test(shell)
 }
 
-/** A module that Ansible copies to a host alone may have left zx behind, and Deno may refuse what it reads. */
+/** A module that Ansible copies to a host alone may have left zx behind. */
 async function zxLoads(): Promise<boolean> {
   try {
     await import('zx/core')

@@ -6,6 +6,8 @@ export interface Host {
   readonly platform: NodeJS.Platform
   /** Whether this user can run the file at a path. */
   readonly canRun: (path: string) => Promise<boolean>
+  /** Whether a program may be run only by leave to run just this one (Deno), which a shell in between would undo. */
+  readonly isGuarded?: boolean
 }
 
 /** A variable of the environment; on Windows, where names have no case, in any spelling. */

@@ -37,6 +37,27 @@ t.test('a file that was written reads back, also behind its end', async t => {
   t.equal(await outcome(file.read(buffer, 0)), 'EBADF')
 })
 
+t.test('many reads and writes at a time do not get into one another, also far behind 4 GiB', async t => {
+  const file = await realFiles.open(join(await temporaryFolder(t), 'a'), 'create')
+  const lanes = Array.from({ length: 16 }, (_, lane) => lane)
+  const positionOf = (lane: number): number => (lane % 4) * 3 * 2 ** 30 + lane * 70_000 + 5
+  const all = async (work: (lane: number) => Promise<unknown>): Promise<void> => {
+    await Promise.all(lanes.map(work))
+  }
+  await all(lane => file.write(new Uint8Array(65_536).fill(lane + 1), positionOf(lane)))
+  const buffers = lanes.map(() => new Uint8Array(65_536))
+  await all(async lane => file.read(buffers[lane] ?? new Uint8Array(), positionOf(lane)))
+  for (const lane of lanes)
+    t.ok(
+      buffers[lane]?.every(byte => byte === lane + 1),
+      `lane ${lane}`,
+    )
+  const { size, allocatedBytes } = await file.stat()
+  t.equal(size, positionOf(15) + 65_536)
+  t.ok(allocatedBytes < 8 * 2 ** 20, 'holes take no space')
+  await file.close()
+})
+
 t.test('a new file is private until copyOwner()', { skip: !posix && 'needs POSIX modes' }, async t => {
   const path = join(await temporaryFolder(t), 'a')
   const file = await realFiles.open(path, 'create')

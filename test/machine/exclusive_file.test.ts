@@ -52,6 +52,8 @@ async function contender(world: World, pid: number, calls: number, random: Seede
   const files = filesOf(world, pid, calls, random)
   try {
     const lock = await acquireLock(files, VBOX, { timeout: 20, host: world.hostOf(pid) })
+    // Clearing away takes no failure for one, not even the end of the process.
+    if (!world.alive.has(pid)) throw new Killed()
     if (world.inside.size > 0) world.broken.push(`${pid} came in while ${[...world.inside]} were there`)
     world.inside.add(pid)
     world.entered++

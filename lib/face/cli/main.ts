@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import process from 'node:process'
+import { VERSION } from '../../version.ts'
+import { lazyOperations } from './lazy_operations.ts'
 import { processSurroundings } from './process_surroundings.ts'
-import { realOperations } from './real_operations.ts'
 import { runCli } from './run_cli.ts'
-import { packageVersion } from './version.ts'
 
-process.exitCode = await runCli(process.argv.slice(2), processSurroundings(realOperations, packageVersion()))
+process.exitCode = await runCli(process.argv.slice(2), processSurroundings(lazyOperations, VERSION))

@@ -18,7 +18,7 @@ export function processSurroundings(operations: Operations, version: string): Su
     version,
     stdout: process.stdout,
     stderr: process.stderr,
-    env: process.env,
+    env: readableVariables(),
     onStopSignal,
     exitNow: status => process.exit(status),
     now: () => performance.now(),
@@ -38,4 +38,13 @@ function failAtExit(error: NodeJS.ErrnoException): void {
   process.once('exit', () => {
     process.exitCode ||= EXIT_STATUS.engine_failed
   })
+}
+
+/** Deno's permissions may leave variables out; those that are read here only decide about looks. */
+function readableVariables(): Readonly<Record<string, string | undefined>> {
+  try {
+    return { ...process.env }
+  } catch {
+    return {}
+  }
 }

@@ -2,11 +2,11 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { packageVersion } from '../../../lib/face/cli/version.ts'
+import { VERSION } from '../../../lib/version.ts'
 
 const root = new URL('../../../', import.meta.url)
 const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
-const main = fileURLToPath(new URL('dist/lib/face/cli/main.js', root))
+const main = fileURLToPath(new URL('dist/cli.js', root))
 
 function run(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const env = { ...process.env, VBOX_USER_HOME: t.testdirName }
@@ -16,7 +16,8 @@ function run(...args: string[]): { status: number | null; stdout: string; stderr
 
 t.test('the built program tells its version', async t => {
   t.strictSame(run('--version'), { status: 0, stdout: `vboxmerge ${version}\n`, stderr: '' })
-  t.equal(packageVersion(), version, 'and so do the sources')
+  t.equal(VERSION, version, 'and so do the sources')
+  t.equal(JSON.parse(readFileSync(new URL('deno.json', root), 'utf8')).version, version, 'and deno.json')
 })
 
 t.test('the built program prints its help', async t => {
