@@ -154,7 +154,6 @@ class EnsureCloneRun {
       registers: registered,
       vboxUserHome: this.#session.vboxUserHome,
       lockTimeout: this.#options.lockTimeout,
-      now: this.#host.now(),
       onProgress: this.#context.onProgress,
       signal: this.#context.signal,
       leaveSource: async () => {

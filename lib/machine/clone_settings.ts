@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, resolve } from 'node:path'
 import { CLONE_NAME, OWN_EXTRA_DATA } from './clone_stamp.ts'
-import { editDocument, firstChildOf, setMachineAttribute, settingsTime } from './edit_document.ts'
+import { editDocument, firstChildOf, setMachineAttribute } from './edit_document.ts'
 import { setExtraData } from './edit_extra_data.ts'
 import { restoreState } from './edit_snapshots.ts'
 import type { MediumType, Uuid } from './machine.ts'
@@ -49,7 +49,6 @@ export interface CloneIdentity {
   readonly nvramPath: string | undefined
   /** Value of the extra data item that tells what it is a clone of. */
   readonly stamp: string
-  readonly now: Date
 }
 
 /** Children of `Machine` and `MediaRegistry` in front of which a missing one is put. */
@@ -91,7 +90,7 @@ export function stateText(doc: SettingsDocument, snapshot: Uuid | undefined): st
   return [getAttribute(machine, 'OSType') ?? '', ...texts].join('\n').replace(/\s+/g, ' ')
 }
 
-function setIdentity(draft: SettingsDocument, { id, name, now }: CloneIdentity): void {
+function setIdentity(draft: SettingsDocument, { id, name }: CloneIdentity): void {
   setMachineAttribute(draft, 'uuid', bracedUuid(id))
   setMachineAttribute(draft, 'name', name)
   setMachineAttribute(draft, 'directoryIncludesUUID', undefined)
@@ -102,7 +101,6 @@ function setIdentity(draft: SettingsDocument, { id, name, now }: CloneIdentity):
   setMachineAttribute(draft, 'currentSnapshot', undefined)
   setMachineAttribute(draft, 'snapshotFolder', 'Snapshots')
   setMachineAttribute(draft, 'currentStateModified', 'false')
-  setMachineAttribute(draft, 'lastStateChange', settingsTime(now))
 }
 
 /** Two machines with one address cannot be in the same network. */

@@ -96,7 +96,6 @@ function clone(snapshot: string | undefined): {
     ],
     nvramPath: undefined,
     stamp: 'the stamp',
-    now: new Date('2026-05-01T12:00:00Z'),
   })
   const text = new TextDecoder().decode(serializeSettings(made))
   return { text, settings: readSettings(parseSettings(new TextEncoder().encode(text), '/vms/c/c.vbox')) }

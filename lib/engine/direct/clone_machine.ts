@@ -39,7 +39,6 @@ export interface CloneRun {
   readonly manage: Manage | undefined
   readonly vboxUserHome: string
   readonly lockTimeout: number
-  readonly now: Date
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
   /** Is called once the source is not read any more; throws when it changed meanwhile. */
@@ -182,7 +181,7 @@ function comingSettings(
   journal: CloneJournal,
   images: readonly StagedFile[],
 ): SettingsDocument {
-  const { source, plan, fingerprint, now } = run
+  const { source, plan, fingerprint } = run
   const { settings } = source.inspection
   const media = plan.disks.map(({ attachment, type, name }, index): CloneMedium => {
     return { source: attachment.image, id: images[index]?.id ?? '', location: name, type }
@@ -196,7 +195,6 @@ function comingSettings(
     media,
     nvramPath: plan.nvram === undefined || plan.nvram.isDefault ? undefined : plan.nvram.name,
     stamp,
-    now,
   })
 }
 
