@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { basename, dirname, join, resolve } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import { type CloneJournal, cloneFolders } from '../machine/clone_journal.ts'
@@ -64,10 +65,26 @@ export interface ClonePlan {
   readonly deletes: readonly JournalFile[]
 }
 
-/** Where the clone of a machine is to be. @param cwd From which a relative folder is counted. */
+/** Bytes of the longest file name that common file systems take, and of what images add to the name of a machine. */
+const LONGEST_NAME = 255
+const LONGEST_ADDITION = '-disk1000-1000.vdi'.length
+
+/**
+ * Tells where the clone of a machine is to be.
+ *
+ * @param cwd From which a relative folder is counted.
+ * @throws {VboxmergeError} `invalid_options` for a name that is too long for a file.
+ */
 export function clonePlace({ settings }: Inspection, wanted: WantedClone, cwd: string): ClonePlace {
   const name = wanted.name ?? `${settings.name} Clone`
   const fileName = machineFileName(name)
+  if (Buffer.byteLength(fileName) + LONGEST_ADDITION > LONGEST_NAME) {
+    const found = `the files of ${JSON.stringify(name)} would have names of more than ${LONGEST_NAME} bytes`
+    throw new VboxmergeError(
+      'invalid_options',
+      `Cannot clone ${JSON.stringify(settings.name)}: ${found}; choose a shorter cloneName`,
+    )
+  }
   const beside = dirname(dirname(settings.file))
   const folder = wanted.folder === undefined ? join(beside, fileName) : resolve(cwd, wanted.folder)
   return { name, settingsFile: join(folder, `${fileName}.vbox`) }

@@ -14,10 +14,10 @@ const scenarios: readonly CloneScenario[] = [
   { name: 'replace by a snapshot', machine, wanted: { from: 'two', replace: true }, replaces: 'current' },
 ]
 
-const seconds = Number(process.env.CRASH_SECONDS ?? 20) / 4
+const seconds = Number(process.env.CRASH_SECONDS ?? 20) / 8
 
 t.setTimeout((seconds + 120) * 1000)
-t.comment(`VBOXMERGE_SEED=${seed}, CRASH_SECONDS=${4 * seconds}`)
+t.comment(`VBOXMERGE_SEED=${seed}, CRASH_SECONDS=${8 * seconds}`)
 
 t.test(
   'after a crash at any moment the machine is as it was, its clone is whole or not there, and the next run finishes',
@@ -27,8 +27,8 @@ t.test(
       const recorded = await recordClone(scenario)
       const effort = {
         seed: seed + index,
-        limit: seconds > 15 ? 64 : 6,
-        resumeEach: seconds > 15 ? 3 : 5,
+        limit: seconds > 7 ? 64 : 6,
+        resumeEach: seconds > 7 ? 3 : 5,
         until: Date.now() + share,
       }
       const { states, resumed } = await checkCloneCrashes(recorded, effort)
@@ -48,7 +48,7 @@ t.test('a flush that is left out, or a commit that comes too early, is found out
     replaces: 'one',
   })
   const { entries } = recorded.recording
-  const effort = { seed, limit: 12, resumeEach: 40, until: Number.POSITIVE_INFINITY }
+  const effort = { seed, limit: 8, resumeEach: 40, until: Number.POSITIVE_INFINITY }
   const isFound = async (changed: readonly LogEntry[]): Promise<boolean> =>
     await checkCloneCrashes(recorded, effort, changed).then(
       () => false,

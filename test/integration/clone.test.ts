@@ -179,6 +179,19 @@ t.test('clones of registered machines', { skip: skipWithoutVirtualBox }, async t
     t.equal((await ensureCloned(id, { ...common, cloneName: 'again' })).changed, false)
   })
 
+  t.test('that VirtualBox does not know are registered by the next run', async t => {
+    const { clone } = await ensureCloned(id, { ...common, cloneName: 'lost' })
+    await virtualBox.run('unregistervm', clone?.id ?? '')
+    await virtualBox.settle()
+    const seen = await fingerprintsOf(dirname(clone?.settingsFile ?? ''))
+    const { changed, steps } = await ensureCloned(id, { ...common, cloneName: 'lost' })
+    t.equal(changed, true)
+    t.match(steps, [{ kind: 'clone', action: 'finish', disks: [] }])
+    t.ok((await virtualBox.run('list', 'vms')).includes(`{${clone?.id}}`))
+    t.strictSame(await fingerprintsOf(dirname(clone?.settingsFile ?? '')), seen, 'nothing was written')
+    t.equal((await ensureCloned(id, { ...common, cloneName: 'lost' })).changed, false)
+  })
+
   t.test('cure linked clones', async t => {
     await virtualBox.run(
       'clonevm',

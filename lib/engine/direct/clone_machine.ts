@@ -68,11 +68,13 @@ export async function applyClone(run: CloneRun): Promise<void> {
     if (present?.settings.id === run.journal.clone) await finishClone(files, present.settings, run.journal)
     else await undoClone(files, settingsFile, run.journal)
   }
-  const journal = journalOf(run)
+  const variables =
+    plan.nvram === undefined ? undefined : await files.readFile(plan.nvram.from, MAX_NVRAM_BYTES)
+  const journal = journalOf(run, variables)
   const written = { committed: false }
   try {
     await writeCloneJournal(files, settingsFile, journal)
-    const coming = await writeFiles(run, journal)
+    const coming = await writeFiles(run, journal, variables)
     const replaces = present?.registered === true && manage !== undefined ? present.settings : undefined
     if (replaces !== undefined) await manage?.unregister(replaces.id, callOptions(run))
     try {
@@ -94,37 +96,24 @@ export async function applyClone(run: CloneRun): Promise<void> {
   }
 }
 
-function journalOf({ source, plan }: CloneRun): CloneJournal {
-  const images = plan.disks.map(({ name }): StagedFile => {
+function journalOf({ plan }: CloneRun, variables: Uint8Array | undefined): CloneJournal {
+  const created = plan.disks.map(({ name }): StagedFile => {
     return { kind: 'image', id: randomUuid(), name, sha256: undefined }
   })
-  const nvram = plan.nvram === undefined ? [] : [nvramFile(plan.nvram.name)]
-  const created = [...images, ...nvram]
-  const taken = new Set([source.inspection.settings.id, ...created.map(({ id }) => id)])
-  let clone = randomUuid()
-  while (taken.has(clone)) clone = randomUuid()
-  return { clone, created, deletes: plan.deletes }
-}
-
-function nvramFile(name: string): StagedFile {
-  return { kind: 'nvram', id: randomUuid(), name, sha256: undefined }
+  if (plan.nvram !== undefined && variables !== undefined) {
+    created.push({ kind: 'nvram', id: randomUuid(), name: plan.nvram.name, sha256: hashOf(variables) })
+  }
+  return { clone: randomUuid(), created, deletes: plan.deletes }
 }
 
 /** Writes all files of the clone but the commit itself, and returns its settings. */
-async function writeFiles(run: CloneRun, planned: CloneJournal): Promise<SettingsDocument> {
+async function writeFiles(
+  run: CloneRun,
+  journal: CloneJournal,
+  variables: Uint8Array | undefined,
+): Promise<SettingsDocument> {
   const { files, source, plan, signal } = run
   const { settingsFile } = plan.place
-  let journal = planned
-  const variables =
-    plan.nvram === undefined ? undefined : await files.readFile(plan.nvram.from, MAX_NVRAM_BYTES)
-  if (variables !== undefined) {
-    const sha256 = hashOf(variables)
-    journal = {
-      ...planned,
-      created: planned.created.map(file => (file.kind === 'nvram' ? { ...file, sha256 } : file)),
-    }
-    await writeCloneJournal(files, settingsFile, journal)
-  }
   const images = journal.created.filter(({ kind }) => kind === 'image')
   for (const [index, image] of images.entries()) await writeDisk(run, image, index)
   for (const file of journal.created) {
