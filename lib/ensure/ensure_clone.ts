@@ -79,9 +79,9 @@ class EnsureCloneRun {
     await this.#refuseUnfinished()
     const planned = await this.#look()
     if (planned.step === undefined) return await this.#result(planned, planned.found.clone?.machine, false)
+    if (this.#options.check !== true) return await this.#carryOut(planned)
     await this.#checkRefusals(planned)
-    if (this.#options.check === true) return await this.#result(planned, undefined, true)
-    return await this.#carryOut(planned)
+    return await this.#result(planned, undefined, true)
   }
 
   /** VirtualBox died while it deleted a snapshot: the settings do not fit the images. */
