@@ -12,12 +12,14 @@
  * @module
  */
 export { ensureBaseSnapshot } from './lib/ensure/base_snapshot.ts'
+export { ensureCloned } from './lib/ensure/cloned.ts'
 export { ensureCompacted } from './lib/ensure/compacted.ts'
 export { ensureGoldenImage } from './lib/ensure/golden_image.ts'
 export { inspectMachine, inspectMachines } from './lib/ensure/machine_info.ts'
 export { ensureMerged } from './lib/ensure/merged.ts'
 export type {
   BaseSnapshotOptions,
+  CloneOptions,
   CommonOptions,
   CompactOptions,
   GoldenImageOptions,
@@ -26,6 +28,9 @@ export type {
 } from './lib/ensure/options.ts'
 export type { Progress } from './lib/ensure/progress.ts'
 export type {
+  CloneDisk,
+  CloneRef,
+  CloneStep,
   CompactStep,
   CompactSummary,
   DiscardStep,

@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { makeMachine } from './make_machine.mjs'
 import { writeBlocks } from './vdi_leaf.mjs'
 import { findVBoxManage, isolatedVirtualBox } from './virtualbox.mjs'
 
@@ -116,28 +117,14 @@ function changedBlocks(raw, below) {
   return blocks
 }
 
-async function putDisk(raw, disk, below) {
+/** Returns what reads blocks of a raw disk. */
+function blockReader(raw) {
   const file = openSync(raw)
-  await writeBlocks(disk, changedBlocks(raw, below), (block, size) => {
+  return (block, size) => {
     const bytes = Buffer.alloc(size)
     readSync(file, bytes, 0, size, block * size)
     return bytes
-  })
-}
-
-async function makeMachine({ manage, wake, settle }, folder, raw) {
-  mkdirSync(folder)
-  const disk = join(folder, NAME, 'disk.vdi')
-  await wake()
-  await manage('createvm', '--name', NAME, '--ostype', 'Linux_64', '--register', '--basefolder', folder)
-  await manage('storagectl', NAME, '--name', 'SATA', '--add', 'sata')
-  await manage('createmedium', 'disk', '--filename', disk, '--size', String(mib))
-  const place = ['--storagectl', 'SATA', '--port', '0', '--device', '0', '--type', 'hdd']
-  await manage('storageattach', NAME, ...place, '--medium', disk)
-  await manage('unregistervm', NAME)
-  await settle()
-  await putDisk(raw, disk)
-  return disk
+  }
 }
 
 function report(kind, name, before, disk, seconds, hash, note = '') {
@@ -171,7 +158,9 @@ async function measure(virtualBox, vboxImg, kind, folder) {
   const raw = join(folder, 'disk.raw')
   makeDisk(kind, raw)
   const hash = hashOf(kind, raw)
-  const disk = await makeMachine(virtualBox, join(folder, 'machine'), raw)
+  const recipe = { capacityMiB: mib, states: [changedBlocks(raw)], content: () => blockReader(raw) }
+  await makeMachine(virtualBox, join(folder, 'machine'), NAME, recipe)
+  const disk = join(folder, 'machine', NAME, 'disk.vdi')
   const before = statSync(disk).size
   const restore = () => {
     copyFileSync(`${disk}.original`, disk)
@@ -215,7 +204,7 @@ async function measure(virtualBox, vboxImg, kind, folder) {
       rmSync(join(inside, 'zeros'))
     }),
   )
-  await putDisk(filled, disk, raw)
+  await writeBlocks(disk, changedBlocks(filled, raw), blockReader(filled))
   await virtualBox.wake()
   const started = performance.now()
   await virtualBox.manage('modifymedium', 'disk', disk, '--compact')

@@ -1,23 +1,14 @@
 // node bench/merge_snapshots.mjs: how long merging 13 snapshots takes VirtualBox and takes vboxmerge. See README.md.
 import { execFileSync, spawn } from 'node:child_process'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statfsSync,
-} from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { FILE_SYSTEMS, mountFileSystem } from './file_system.mjs'
+import { dropFromCache, flush, makeMachine } from './make_machine.mjs'
 import { makeRecipe } from './recipe.mjs'
 import { printHead, printMedians, printRun, printVerdict } from './report.mjs'
-import { writeBlocks } from './vdi_leaf.mjs'
 import { findVBoxManage, isolatedVirtualBox, processorSeconds } from './virtualbox.mjs'
 
 const HELP = `Usage: node bench/merge_snapshots.mjs [OPTIONS]
@@ -147,7 +138,7 @@ async function measurePart(virtualBox, folder, part) {
   const original = join(folder, 'original')
   console.log(`\n${part.title}`)
   console.log(`making a disk of ${recipe.capacityMiB} MiB with ${recipe.dataMiB} MiB in 14 images …`)
-  await makeMachine(virtualBox, original, recipe)
+  await makeMachine(virtualBox, original, NAME, recipe)
   const digest = (await look(virtualBox, original)).digest
   const results = []
   printHead()
@@ -176,40 +167,6 @@ function checkSpace(folder, { dataMiB }) {
   throw new Error(
     `Cannot make the machine: it needs ${Math.ceil(needed / MIB)} MiB, and ${free}; lower --scale`,
   )
-}
-
-/** Makes the machine with VirtualBox, writes its data into the leaf of each state, and unregisters it. */
-async function makeMachine(virtualBox, folder, recipe) {
-  const { manage } = virtualBox
-  mkdirSync(folder)
-  await virtualBox.wake()
-  await manage('createvm', '--name', NAME, '--ostype', 'Linux_64', '--register', '--basefolder', folder)
-  const settingsFolder = join(folder, NAME)
-  // In the machine's folder, so that its settings name it relative to themselves and a copy is complete.
-  const disk = join(settingsFolder, 'disk.vdi')
-  await manage('storagectl', NAME, '--name', 'SATA', '--add', 'sata')
-  await manage('createmedium', 'disk', '--filename', disk, '--size', String(recipe.capacityMiB))
-  const place = ['--storagectl', 'SATA', '--port', '0', '--device', '0', '--type', 'hdd']
-  await manage('storageattach', NAME, ...place, '--medium', disk)
-  let leaf = disk
-  for (const [state, blocks] of recipe.states.entries()) {
-    if (state > 0) leaf = await takeSnapshot(virtualBox, settingsFolder, `s${state}`)
-    await writeBlocks(leaf, blocks, recipe.content(state))
-  }
-  await manage('unregistervm', NAME)
-  await virtualBox.settle()
-  const settings = readFileSync(join(settingsFolder, `${NAME}.vbox`), 'utf8')
-  if (settings.includes(folder)) throw new Error('Cannot copy the machine: its settings name the original')
-}
-
-/** Returns the new image that the current state got. */
-async function takeSnapshot(virtualBox, settingsFolder, name) {
-  const images = join(settingsFolder, 'Snapshots')
-  const before = new Set(existsSync(images) ? readdirSync(images) : [])
-  await virtualBox.manage('snapshot', NAME, 'take', name)
-  const added = readdirSync(images).filter(file => !before.has(file) && file.endsWith('.vdi'))
-  if (added.length !== 1) throw new Error(`Cannot find the image of ${name}: ${added.length} are new`)
-  return join(images, added[0])
 }
 
 /**
@@ -311,23 +268,6 @@ function runNode(args, env) {
       else reject(new Error(`node ${args.join(' ')} ended with ${signal ?? status}`))
     })
   })
-}
-
-function images(folder) {
-  const files = readdirSync(folder, { recursive: true }).map(String)
-  return files.filter(file => file.endsWith('.vdi')).map(file => join(folder, file))
-}
-
-/** Waits until the images are on the disk; VirtualBox itself does not. */
-function flush(folder) {
-  execFileSync('sync', images(folder))
-}
-
-/** Drops the images, and nothing else, from the system's cache; that needs no permission. */
-function dropFromCache(folder) {
-  for (const image of images(folder)) {
-    execFileSync('dd', [`if=${image}`, 'iflag=nocache', 'count=0', 'status=none'])
-  }
 }
 
 try {

@@ -13,6 +13,7 @@ export type ErrorCode =
   | 'image_encrypted'
   | 'chain_mismatch'
   | 'journal_foreign'
+  | 'clone_outdated'
   | 'no_space'
   | 'unsupported'
   | 'invalid_options'
@@ -38,6 +39,7 @@ export const EXIT_STATUS: Readonly<Record<ErrorCode, number>> = {
   image_encrypted: 3,
   chain_mismatch: 3,
   journal_foreign: 3,
+  clone_outdated: 3,
   no_space: 3,
   unsupported: 3,
   invalid_options: 2,

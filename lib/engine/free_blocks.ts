@@ -1,15 +1,15 @@
 import { BlockSet } from '../blocks/block_set.ts'
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { Warning } from '../ensure/result.ts'
-import { type DiskFreeSpace, findFreeSpace, type VolumeReport } from '../guest/free_space.ts'
-import type { ChainView } from '../image/chain_view.ts'
+import type { DiskFreeSpace, VolumeReport } from '../guest/free_space.ts'
 import type { Files } from '../io/files.ts'
 import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
 import { describeVolume, keptWarning } from './describe_volumes.ts'
+import { examineState } from './examine_state.ts'
 import { type GuestState, type GuestStateDisk, guestStates } from './guest_states.ts'
-import { guestDisks, openGuestDisks, unreadableDisk } from './open_guest_disks.ts'
+import { unreadableDisk } from './open_guest_disks.ts'
 
 /** An image whose unneeded blocks are looked for. */
 export interface FreeBlocksTarget {
@@ -114,15 +114,10 @@ class Search {
       for (const { id } of this.#targets) if (state.disks.some(disk => reads(disk, id))) this.#needed.add(id)
       return
     }
-    const views = await openGuestDisks(files, state, signal)
-    try {
-      const blockSizes = state.disks.map(disk => this.#targets.find(({ id }) => reads(disk, id))?.blockSize)
-      const space = await findFreeSpace(guestDisks(views, blockSizes), { signal })
-      for (const [index, disk] of state.disks.entries()) this.#keepWhatIsFree(disk, space.disks[index])
-      this.#tell(state, space.volumes, isCurrent)
-    } finally {
-      await Promise.all(views.map((view: ChainView) => view.close()))
-    }
+    const blockSizes = state.disks.map(disk => this.#targets.find(({ id }) => reads(disk, id))?.blockSize)
+    const space = await examineState(files, state, blockSizes, signal)
+    for (const [index, disk] of state.disks.entries()) this.#keepWhatIsFree(disk, space.disks[index])
+    this.#tell(state, space.volumes, isCurrent)
   }
 
   #keepWhatIsFree(disk: GuestStateDisk, free: DiskFreeSpace | undefined): void {

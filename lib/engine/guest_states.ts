@@ -1,6 +1,6 @@
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import type { Attachment, Medium, Uuid } from '../machine/machine.ts'
+import type { Attachment, Medium, Snapshot, Uuid } from '../machine/machine.ts'
 import { chainOf, eachSnapshot, indexMedia } from '../machine/media_graph.ts'
 
 /** A disk of a state, with the images that it is read through. */
@@ -20,10 +20,11 @@ export interface GuestState {
   readonly disks: readonly GuestStateDisk[]
 }
 
-/** Returns the current state of a machine as it is now. */
-export function currentGuestState(machine: Inspection): GuestState {
-  const { attachments, stateFile } = machine.settings.currentState
-  return guestState(machine, 'the current state', attachments, stateFile !== undefined)
+/** Returns a snapshot's state, or the current state, of a machine as it is now. */
+export function presentGuestState(machine: Inspection, snapshot?: Snapshot): GuestState {
+  const { attachments, stateFile } = snapshot ?? machine.settings.currentState
+  const name = snapshot === undefined ? 'the current state' : nameOf(snapshot)
+  return guestState(machine, name, attachments, stateFile !== undefined)
 }
 
 /**
@@ -42,9 +43,7 @@ export function guestStates(machine: Inspection, tree: TreePlan): GuestState[] {
       : guestState(machine, 'the current state', restored.attachments, false)
   const others = snapshots
     .filter(({ id }) => remaining.has(id))
-    .map(({ name, attachments, stateFile }) =>
-      guestState(machine, `the snapshot ${JSON.stringify(name)}`, attachments, stateFile !== undefined),
-    )
+    .map(snapshot => presentGuestState(machine, snapshot))
   const states = new Map<string, GuestState>()
   for (const one of [current, ...others]) {
     const seen = one.disks.map(({ chain }) => chain.at(-1)?.id).join()
@@ -52,6 +51,10 @@ export function guestStates(machine: Inspection, tree: TreePlan): GuestState[] {
     if (!states.has(key)) states.set(key, one)
   }
   return [...states.values()]
+}
+
+function nameOf({ name }: Snapshot): string {
+  return `the snapshot ${JSON.stringify(name)}`
 }
 
 function guestState(

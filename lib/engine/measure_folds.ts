@@ -11,10 +11,10 @@ import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
 import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import { validStamp } from './compaction_stamp.ts'
+import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
 import { inPlaceObstacle } from './direct/fold_image.ts'
 import { type FreeBlocksFound, type FreeBlocksTarget, findFreeBlocks } from './free_blocks.ts'
 import { type FoldPaths, type OpenFold, openFold } from './open_fold.ts'
-import { scanZeros, type ZeroBlocks } from './scan_zeros.ts'
 
 /** How a fold is to be carried out. */
 export interface MeasuredFold {
@@ -22,11 +22,6 @@ export interface MeasuredFold {
   readonly paths: FoldPaths
   /** Blocks of the target that are dropped although they are allocated: zeros, and what guests do not use. */
   readonly dead: DeadBlocks | undefined
-}
-
-/** Blocks that no state needs. */
-export interface DeadBlocks {
-  has(block: number): boolean
 }
 
 /** What was read to make a plan: the figures for people, and what the direct engine goes by. */
@@ -38,7 +33,7 @@ export interface Measured {
   /** What guests do not use; undefined where that was not looked for. */
   readonly free: FreeBlocksFound | undefined
   /** What scans found, by the state of the images that they read. */
-  readonly scans: ReadonlyMap<string, ZeroBlocks>
+  readonly scans: ReadonlyMap<string, DeadBlocks>
 }
 
 /** What measuring needs beside the machine. */
@@ -66,7 +61,7 @@ export async function measureFolds(
   const folds: MeasuredFold[] = []
   const sizes = new Map<Uuid, number>()
   const scanned = new Map<Uuid, number>()
-  const scans = new Map<string, ZeroBlocks>()
+  const scans = new Map<string, DeadBlocks>()
   let scannedBytes = 0
   const compactable = new Set(tree.compactable)
   const alone = tree.compactable
@@ -83,9 +78,12 @@ export async function measureFolds(
       : undefined
   for (const images of ranges) {
     const compaction = compactable.has(images[0] ?? '') ? wanted : undefined
-    const measured = await measureFold(machine, images, compaction, free?.free.get(images[0] ?? ''), context)
-    if (measured.zeros !== undefined) scans.set(identityOf(machine, images), measured.zeros)
-    scannedBytes += measured.zeros?.readBytes ?? 0
+    const identity = `${identityOf(machine, images)}\n${free?.identity ?? ''}`
+    const unused = free?.free.get(images[0] ?? '')
+    const known = context.previous?.scans.get(identity)
+    const measured = await measureFold(machine, images, compaction, { unused, known }, context)
+    if (measured.dead !== undefined) scans.set(identity, measured.dead)
+    scannedBytes += measured.dead?.readBytes ?? 0
     sizes.set(images[0] ?? '', measured.capacity)
     if (compaction !== undefined) scanned.set(images[0] ?? '', measured.remainingBytes)
     if (images.length > 1 || measured.figures.compacts) {
@@ -143,16 +141,23 @@ interface FoldMeasurement {
   readonly figures: FoldFigures
   readonly fold: MeasuredFold
   readonly capacity: number
-  readonly zeros: ZeroBlocks | undefined
+  readonly dead: DeadBlocks | undefined
   /** What compaction could still give back after the run, in bytes. */
   readonly remainingBytes: number
+}
+
+interface KnownOfFold {
+  /** What guests do not use. */
+  readonly unused: BlockSet | undefined
+  /** What an earlier look at the same images found. */
+  readonly known: DeadBlocks | undefined
 }
 
 async function measureFold(
   machine: Inspection,
   images: readonly Uuid[],
   wanted: Compaction | undefined,
-  free: BlockSet | undefined,
+  { unused, known }: KnownOfFold,
   context: MeasureContext,
 ): Promise<FoldMeasurement> {
   const paths = pathsOf(machine, images)
@@ -160,12 +165,10 @@ async function measureFold(
   try {
     const links = machine.images.get(images[0] ?? '')?.links ?? 1
     const merge = choosePlan(open.range, links)
-    const known = context.previous?.scans.get(identityOf(machine, images))
-    const zeros = wanted === undefined ? undefined : (known ?? (await scan(paths, merge, free, context)))
-    const dead =
-      zeros === undefined
-        ? undefined
-        : { has: (block: number) => zeros.has(block) || free?.has(block) === true }
+    const isFree = unused === undefined ? undefined : (block: number): boolean => unused.has(block)
+    const find = async (): Promise<DeadBlocks> =>
+      await findDeadBlocks(context, paths.range, merge, paths.range[0] ?? '', isFree)
+    const dead = wanted === undefined ? undefined : (known ?? (await find()))
     const compacted = dead === undefined ? merge : choosePlan({ ...open.range, dead: dead.has }, links)
     // A range of one image is not touched by a merge: its count stays, with orphans and all.
     const before = images.length > 1 ? figuresOf(merge) : untouched(open.range)
@@ -187,7 +190,7 @@ async function measureFold(
       },
       fold: { images, paths, dead: compacts ? dead : undefined },
       capacity: open.range.capacity,
-      zeros,
+      dead,
       remainingBytes: compacts ? 0 : Math.max(0, reclaimBytes),
     }
   } finally {
@@ -219,22 +222,6 @@ function identityOf(machine: Inspection, images: readonly Uuid[]): string {
       return `${id} ${image?.fileSize} ${image?.mtimeNs} ${image?.header?.modification}`
     })
     .join('\n')
-}
-
-async function scan(
-  paths: FoldPaths,
-  plan: BlockPlan,
-  free: BlockSet | undefined,
-  context: MeasureContext,
-): Promise<ZeroBlocks> {
-  const total = plan.allocatedBlocks * plan.target.blockSize
-  const subject = paths.range[0] ?? ''
-  let done = 0
-  const onRead = (bytes: number): void => {
-    done += bytes
-    context.onProgress({ phase: 'scan', subject, done, total, unit: 'bytes' })
-  }
-  return await scanZeros(context.files, paths.range, plan, onRead, context.signal, free)
 }
 
 function figuresOf(plan: BlockPlan): ImageFigures {

@@ -24,7 +24,7 @@ const IN_FLIGHT = 4
  * Finds the blocks of a plan's outcome that hold nothing but zeros.
  *
  * @param paths Files of the range, lowest first, down to the base.
- * @param skip Blocks that are not looked at.
+ * @param skip Tells of blocks that are not looked at.
  * @param onRead Is told the bytes of disk that were dealt with since the last call.
  * @throws The signal's reason.
  */
@@ -34,7 +34,7 @@ export async function scanZeros(
   plan: BlockPlan,
   onRead: (bytes: number) => void,
   signal: AbortSignal | undefined,
-  skip?: Pick<BlockSet, 'has'>,
+  skip: (block: number) => boolean = () => false,
 ): Promise<ZeroBlocks> {
   const view = await openChain(files, paths, { links: 'ignore', ...(signal === undefined ? {} : { signal }) })
   const found = new BlockSet(plan.table.length)
@@ -60,7 +60,7 @@ export async function scanZeros(
   try {
     await inLanes(IN_FLIGHT, dataBlocks(plan), async block => {
       signal?.throwIfAborted()
-      if (skip?.has(block) !== true)
+      if (!skip(block))
         await withAlignedBuffer(Math.min(blockSize, LARGEST_READ), buffer => scanBlock(block, buffer))
       onRead(blockSize)
     })

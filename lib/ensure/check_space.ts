@@ -18,28 +18,55 @@ export async function checkSpace(
   settingsBytes: number,
   { figures }: Plan,
 ): Promise<void> {
-  const needs = new Map<string, { folder: string; bytes: number }>()
-  const need = async (folder: string, bytes: number): Promise<void> => {
-    const existing = await existingFolder(files, folder)
-    const device = String((await files.stat(existing))?.device)
-    const known = needs.get(device)
-    needs.set(device, { folder: known?.folder ?? existing, bytes: (known?.bytes ?? 0) + bytes })
-  }
-  await need(dirname(machine.settings.file), 4 * settingsBytes + SETTINGS_ROOM)
+  const needs: Need[] = [{ folder: dirname(machine.settings.file), bytes: 4 * settingsBytes + SETTINGS_ROOM }]
   for (const { images, neededBytes } of figures.folds) {
     const path = machine.images.get(images[0] ?? '')?.medium.path
-    if (path !== undefined) await need(dirname(path), neededBytes)
+    if (path !== undefined) needs.push({ folder: dirname(path), bytes: neededBytes })
   }
   for (const bytes of [...figures.restoredLeaves, ...figures.snapshotLeaves]) {
-    await need(machine.settings.snapshotFolder, bytes)
+    needs.push({ folder: machine.settings.snapshotFolder, bytes })
   }
-  for (const { folder, bytes } of needs.values()) {
+  await checkNeeds(files, `change ${JSON.stringify(machine.settings.name)}`, needs)
+}
+
+/**
+ * Checks that a clone fits where it is to be.
+ *
+ * @param settingsFile The clone's.
+ * @param bytes Lengths of all its files but the settings, added.
+ * @throws {VboxmergeError} `no_space` as above.
+ */
+export async function checkCloneSpace(
+  files: Files,
+  { name }: { readonly name: string },
+  settingsFile: string,
+  bytes: number,
+): Promise<void> {
+  const needs = [{ folder: dirname(settingsFile), bytes: bytes + SETTINGS_ROOM }]
+  await checkNeeds(files, `clone ${JSON.stringify(name)}`, needs)
+}
+
+/** Bytes that are to be written somewhere in a folder, which may not be there yet. */
+interface Need {
+  readonly folder: string
+  readonly bytes: number
+}
+
+async function checkNeeds(files: Files, what: string, needs: readonly Need[]): Promise<void> {
+  const byDevice = new Map<string, Need>()
+  for (const need of needs) {
+    const folder = await existingFolder(files, need.folder)
+    const device = String((await files.stat(folder))?.device)
+    const known = byDevice.get(device)
+    byDevice.set(device, { folder: known?.folder ?? folder, bytes: (known?.bytes ?? 0) + need.bytes })
+  }
+  for (const { folder, bytes } of byDevice.values()) {
     const free = await files.freeSpace(folder)
     if (free >= bytes) continue
     throw new VboxmergeError(
       'no_space',
-      `Cannot change ${JSON.stringify(machine.settings.name)}: the file system of ${JSON.stringify(folder)} has ` +
-        `${free} bytes free, and ${bytes} are needed; make room there`,
+      `Cannot ${what}: the file system of ${JSON.stringify(folder)} has ${free} bytes free, and ${bytes} are ` +
+        'needed; make room there',
     )
   }
 }

@@ -217,7 +217,8 @@ class EnsureRun {
   }
 }
 
-function isBusy(error: unknown): error is VboxmergeError {
+/** Tells whether a failure only says that the machine is used at the moment. */
+export function isBusy(error: unknown): error is VboxmergeError {
   return (
     error instanceof VboxmergeError && (error.code === 'machine_not_off' || error.code === 'machine_locked')
   )

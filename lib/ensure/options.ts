@@ -63,6 +63,20 @@ export interface BaseSnapshotOptions extends CommonOptions {
 /** Options of merging, compacting and the base snapshot together. */
 export interface GoldenImageOptions extends MergeOptions, CompactOptions, BaseSnapshotOptions {}
 
+/** Options that say what is to be cloned, and where to. */
+export interface CloneOptions extends CommonOptions {
+  /** Name of the clone. Default: that of the machine with ` Clone` behind it. */
+  readonly cloneName?: string
+  /** The clone's own folder. Default: named like the clone, beside the folder of the machine. */
+  readonly cloneFolder?: string
+  /** Replaces a clone of another state instead of refusing. Default false. */
+  readonly replace?: boolean
+  /** Name or UUID of the snapshot whose state is cloned. Default: the current state. */
+  readonly from?: string
+  /** Whether blocks that the guest's file systems do not use are left out, too. Default `discard`. */
+  readonly freeSpace?: 'discard' | 'keep'
+}
+
 /** Options of `inspectMachine`. */
 export interface InspectOptions {
   /** Path of VBoxManage. */

@@ -82,8 +82,44 @@ export interface SnapshotStep {
   readonly forecast: StepForecast
 }
 
+/** A disk of a clone. */
+export interface CloneDisk {
+  readonly controller: string
+  readonly port: number
+  readonly device: number
+  /** Absolute path of the clone's image. */
+  readonly path: string
+  /** Length of the clone's image in bytes. */
+  readonly bytes: number
+}
+
+/** Makes a second, flat machine whose disks equal a state of the machine. */
+export interface CloneStep {
+  readonly kind: 'clone'
+  /**
+   * `create` writes the clone; `replace` writes it in the place of an older one, which is deleted; `finish` registers
+   * a clone that is there already, or removes what an interrupted run left beside it.
+   */
+  readonly action: 'create' | 'replace' | 'finish'
+  readonly name: string
+  /** Absolute path of the clone's `.vbox` file. */
+  readonly settingsFile: string
+  /** The snapshot whose state is cloned; null for the current state. */
+  readonly snapshot: SnapshotRef | null
+  /** Empty when nothing but registering is left to do. */
+  readonly disks: readonly CloneDisk[]
+  readonly forecast: StepForecast
+}
+
 /** One step of a plan, a plain object. */
-export type Step = RecoverStep | RestoreStep | DiscardStep | MergeStep | CompactStep | SnapshotStep
+export type Step =
+  | RecoverStep
+  | RestoreStep
+  | DiscardStep
+  | MergeStep
+  | CompactStep
+  | SnapshotStep
+  | CloneStep
 
 /** The kinds of step. */
 export type StepKind = Step['kind']
@@ -131,6 +167,12 @@ export interface MachineRef {
   readonly registered: boolean
 }
 
+/** Where a clone is. */
+export interface CloneRef extends Omit<MachineRef, 'id'> {
+  /** Null as long as the clone is only planned. */
+  readonly id: Uuid | null
+}
+
 /** What every ensure operation resolves to. */
 export interface EnsureResult {
   /** True exactly when the plan held a step. */
@@ -141,8 +183,9 @@ export interface EnsureResult {
   readonly engine: EngineName
   readonly engineReason: string
   readonly steps: readonly Step[]
+  /** Of a clone operation: the machine that is cloned. */
   readonly before: MachineSummary
-  /** In check mode the forecast. */
+  /** In check mode the forecast. Of a clone operation: the clone. */
   readonly after: MachineSummary
   /**
    * Bytes of blocks that were not copied, because the host's file system lets files share them; 0 where it
@@ -155,6 +198,11 @@ export interface EnsureResult {
    */
   readonly volumes: readonly VolumeInfo[]
   readonly warnings: readonly Warning[]
-  /** Present when `digest` was asked for: the content of the current state's disks after the run. */
+  /** Present for a clone operation. */
+  readonly clone?: CloneRef
+  /**
+   * Present when `digest` was asked for: the content of the current state's disks after the run, for a clone
+   * operation of the clone's.
+   */
   readonly digests?: readonly DiskDigest[]
 }

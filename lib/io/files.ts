@@ -72,6 +72,8 @@ export interface Files {
   /** Gives the file a second name; fails when `to` exists. */
   link(from: string, to: string): Promise<void>
   unlink(path: string): Promise<void>
+  /** Removes a folder with nothing in it; fails when there is something. */
+  removeFolder(path: string): Promise<void>
   /** Makes a folder and its missing parents. */
   makeFolder(path: string): Promise<void>
   /** Returns once the names in this folder are on stable storage. */

@@ -11,6 +11,7 @@ export type FileOperation =
   | 'rename'
   | 'link'
   | 'unlink'
+  | 'removeFolder'
   | 'makeFolder'
   | 'syncFolder'
   | 'freeSpace'
@@ -29,6 +30,7 @@ export const CHANGING_OPERATIONS: ReadonlySet<FileOperation> = new Set<FileOpera
   'rename',
   'link',
   'unlink',
+  'removeFolder',
   'makeFolder',
   'write',
   'share',
@@ -70,6 +72,7 @@ export function interceptedFiles(files: Files, intercept: Interceptor): Files {
     rename: (path, to) => intercept({ operation: 'rename', path, to }, () => files.rename(path, to)),
     link: (path, to) => intercept({ operation: 'link', path, to }, () => files.link(path, to)),
     unlink: path => intercept({ operation: 'unlink', path }, () => files.unlink(path)),
+    removeFolder: path => intercept({ operation: 'removeFolder', path }, () => files.removeFolder(path)),
     makeFolder: path => intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path)),
     syncFolder: path => intercept({ operation: 'syncFolder', path }, () => files.syncFolder(path)),
     freeSpace: path => intercept({ operation: 'freeSpace', path }, () => files.freeSpace(path)),

@@ -8,6 +8,7 @@ import {
   readdir,
   realpath,
   rename,
+  rmdir,
   statfs,
   unlink,
 } from 'node:fs/promises'
@@ -81,6 +82,8 @@ export const realFiles: Files = {
     if ((await lstat(path)).isDirectory()) throw errnoError('EISDIR', 'unlink', path)
     await unlink(path)
   },
+
+  removeFolder: path => rmdir(path),
 
   makeFolder: async path => {
     const first = await mkdir(path, { recursive: true })

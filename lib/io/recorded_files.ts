@@ -171,6 +171,15 @@ export class RecordedFiles implements Files {
     this.#note({ kind: 'unlink', path, at: entry(place), inode: place.node.inode })
   }
 
+  async removeFolder(path: string): Promise<void> {
+    const place = findPlace(this.#tree, path, 'rmdir', false)
+    if (place.node === undefined) throw errnoError('ENOENT', 'rmdir', path)
+    if (place.node.kind !== 'folder') throw errnoError('ENOTDIR', 'rmdir', path)
+    if (place.node.entries.size > 0) throw errnoError('ENOTEMPTY', 'rmdir', path)
+    place.folder.entries.delete(place.name)
+    this.#note({ kind: 'unlink', path, at: entry(place), inode: place.node.inode })
+  }
+
   async makeFolder(path: string): Promise<void> {
     const steps = posix.normalize(path).split('/').filter(Boolean)
     for (let depth = 1; depth <= steps.length; depth++) {

@@ -1,5 +1,6 @@
 import type {
   BaseSnapshotOptions,
+  CloneOptions,
   CompactOptions,
   GoldenImageOptions,
   InspectOptions,
@@ -20,6 +21,7 @@ export interface OperationOptions {
   readonly compact: CompactOptions
   readonly snapshot: BaseSnapshotOptions
   readonly golden: GoldenImageOptions
+  readonly clone: CloneOptions
   /** The bare `vboxmerge MACHINE` of 2010. */
   readonly prepare: PrepareOptions
   readonly info: InspectOptions
@@ -35,6 +37,8 @@ type WithoutDefault =
   | 'count'
   | 'from'
   | 'minReclaim'
+  | 'cloneName'
+  | 'cloneFolder'
   | 'onProgress'
   | 'signal'
   | '$'

@@ -3,6 +3,7 @@ export const OPTION_GROUPS = [
   'merging',
   'compacting',
   'base snapshot',
+  'cloning',
   'inspection',
   'common',
   'output',

@@ -232,6 +232,55 @@ const snapshotEntries = {
   ),
 }
 
+const cloningEntries = {
+  cloneName: v.exactOptional(
+    option(name, {
+      group: 'cloning',
+      description: 'name of the clone',
+      wanted: 'a name',
+      argument: 'NAME',
+      defaultText: 'that of the machine with " Clone" behind it',
+    }),
+  ),
+  cloneFolder: v.exactOptional(
+    option(v.pipe(v.string(), v.nonEmpty()), {
+      group: 'cloning',
+      description: "the clone's own folder, which is made where it is missing",
+      wanted: 'a path',
+      argument: 'FOLDER',
+      defaultText: "named like the clone, beside the machine's folder",
+    }),
+  ),
+  replace: v.exactOptional(
+    option(v.boolean(), {
+      group: 'cloning',
+      description:
+        'replace a clone of another state, with all that was done to it since, instead of refusing; the old one ' +
+        'stays until the new one is complete',
+    }),
+    false,
+  ),
+  from: v.exactOptional(
+    option(v.pipe(v.string(), v.nonEmpty()), {
+      group: 'cloning',
+      description: 'clone the state of this snapshot (name or UUID)',
+      wanted: 'the name or UUID of a snapshot',
+      argument: 'SNAPSHOT',
+      defaultText: 'the current state',
+    }),
+  ),
+  freeSpace: v.exactOptional(
+    option(v.picklist(['discard', 'keep']), {
+      group: 'cloning',
+      description:
+        'keep leaves out only blocks that hold nothing but zeros; discard also leaves out what the file systems ' +
+        'of the guest do not use',
+      argument: 'HOW',
+    }),
+    'discard',
+  ),
+}
+
 const goldenEntries = {
   ...mergingEntries,
   baseSnapshot: v.exactOptional(
@@ -291,6 +340,7 @@ const schemas = {
   ),
   compact: forOperation<'compact'>()(v.strictObject({ ...compactingEntries, ...commonEntries })),
   snapshot: forOperation<'snapshot'>()(v.strictObject({ ...snapshotEntries, ...commonEntries })),
+  clone: forOperation<'clone'>()(v.strictObject({ ...cloningEntries, ...commonEntries })),
   golden: forOperation<'golden'>()(v.pipe(v.strictObject(goldenEntries), v.transform(withBaseSnapshot))),
   prepare: forOperation<'prepare'>()(v.pipe(v.strictObject(prepareEntries), v.transform(withBaseSnapshot))),
   info: forOperation<'info'>()(v.strictObject(inspectEntries)),

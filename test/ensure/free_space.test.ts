@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { ensureCloned } from '../../lib/ensure/cloned.ts'
 import { ensureCompacted } from '../../lib/ensure/compacted.ts'
 import { ensureGoldenImage } from '../../lib/ensure/golden_image.ts'
 import { inspectMachine } from '../../lib/ensure/machine_info.ts'
@@ -229,4 +230,23 @@ t.test('freeSpace=keep does not look into file systems', { skip }, async t => {
   t.equal(done.changed, true)
   t.ok((await stat(made.settingsFile)).mtimeMs > mtimeMs)
   t.equal((await ensureCompacted(made.settingsFile, options)).changed, false)
+})
+
+t.test('a clone leaves out what the guest deleted', { skip }, async t => {
+  const first = await guestDisk(t)
+  const last = await nextState(first, 'last')
+  await removeMost(last)
+  const folder = await quickFolder(t)
+  const made = await makeGuestMachine(join(folder, 'source'), [{ one: first, current: last }])
+  const options = { vboxUserHome: join(folder, 'none'), cloneFolder: join(folder, 'clone') }
+  const result = await ensureCloned(made.settingsFile, options)
+  const disk = join(folder, 'clone', 'web Clone-disk1.vdi')
+  await isWhole(t, made, 'current', last, [disk])
+  t.ok(heldBytes(disk) < 50 * MIB, `${heldBytes(disk)} bytes`)
+  t.match(result.volumes, [{ kind: 'swap' }, { kind: 'ext4', kept: null }])
+  t.strictSame(result.warnings, [])
+  const old = { ...options, from: 'one', cloneName: 'old', cloneFolder: join(folder, 'old') }
+  await ensureCloned(made.settingsFile, old)
+  await isWhole(t, made, 'one', first, [join(folder, 'old', 'old-disk1.vdi')])
+  t.equal((await ensureCloned(made.settingsFile, options)).changed, false)
 })

@@ -50,6 +50,8 @@ interface Refusal {
   readonly machine?: (scene: Scene) => string
   readonly prepare?: (scene: Scene) => Promise<unknown>
   readonly skip?: false | string
+  /** Default 3. */
+  readonly status?: number
 }
 
 const BLOCK = 2 ** 17
@@ -642,6 +644,100 @@ const REFUSALS: readonly Refusal[] = [
     message: [/engine "virtualbox" cannot: the machine is not registered with VirtualBox; register it/],
     args: ['--engine', 'virtualbox'],
   },
+  {
+    name: 'a clone of a machine that runs',
+    code: 'machine_not_off',
+    message: [/its state is "running"; shut it down first/],
+    command: 'clone',
+    prepare: scene => registerWithFake(scene, [state('running')]),
+    skip: skipWithoutScripts,
+  },
+  {
+    name: 'a clone of a machine that is saved',
+    code: 'machine_not_off',
+    message: [/^Cannot clone "web": it is saved, .*discardSavedState/],
+    spec: { saved: 'own' },
+    command: 'clone',
+  },
+  {
+    name: 'a clone of a snapshot that is of a saved machine',
+    code: 'machine_not_off',
+    message: [/^Cannot clone "web": snapshot "b" is of a saved machine, .*discardSavedState/],
+    spec: { snapshots: ['a', { name: 'b', saved: true }] },
+    command: 'clone',
+    args: ['--from', 'b'],
+  },
+  {
+    name: 'a clone of a machine on which another vboxmerge works',
+    code: 'machine_locked',
+    message: [/^Cannot lock ".*web\.vbox": /],
+    command: 'clone',
+    prepare: holdLock,
+  },
+  {
+    name: 'a clone of a registered machine, without VBoxManage',
+    code: 'unsupported',
+    message: [/^Cannot clone "web": .*VBoxManage was not found to register its clone, too; say where it is/],
+    command: 'clone',
+    prepare: async scene => {
+      await register(scene)
+      const { PATH, VBOXMANAGE } = process.env
+      scene.t.teardown(() =>
+        Object.assign(process.env, { PATH }, VBOXMANAGE === undefined ? {} : { VBOXMANAGE }),
+      )
+      process.env.PATH = scene.folder
+      delete process.env.VBOXMANAGE
+    },
+    skip: onLinux,
+  },
+  {
+    name: 'a clone of a missing image',
+    code: 'image_missing',
+    message: [/^Cannot clone "web": the image ".*disk0\.vdi" .* is missing; bring the file back/],
+    command: 'clone',
+    prepare: scene => rm(baseOf(scene)),
+  },
+  {
+    name: 'a clone of an image whose links do not fit',
+    code: 'chain_mismatch',
+    message: [/^Cannot clone "web": /],
+    command: 'clone',
+    prepare: scene => overwrite(leafOf(scene), 0x1a8, uuidBytes(testUuid(7))),
+  },
+  {
+    name: 'a clone of an image of another format',
+    code: 'unsupported',
+    message: [/^Cannot clone "web": .*disk0\.vdi" has the format VMDK, and only VDI is read/],
+    command: 'clone',
+    prepare: async ({ made }) => {
+      await writeFile(join(made.folder, 'disk0.vdi'), 'KDMV')
+      await edit(made.settingsFile, text =>
+        text.replace('format="VDI" type="Normal"', 'format="VMDK" type="Normal"'),
+      )
+    },
+  },
+  {
+    name: 'a clone by VirtualBox',
+    code: 'unsupported',
+    message: [/engine "virtualbox" makes no clones; choose engine=direct/],
+    command: 'clone',
+    args: ['--engine', 'virtualbox'],
+  },
+  {
+    name: 'a clone without the free space of the guest',
+    code: 'unsupported',
+    message: [/^Cannot discard free space: /],
+    command: 'clone',
+    args: ['--free-space', 'discard'],
+  },
+  {
+    name: 'a clone whose name is too long for a file',
+    code: 'invalid_options',
+    message: [/^Cannot clone "web": .*255 bytes.*shorter cloneName/],
+    command: 'clone',
+    args: ['--clone-name', 'x'.repeat(250)],
+    status: 2,
+  },
 ]
 
 function run(
@@ -658,7 +754,7 @@ for (const refusal of REFUSALS) {
     await refusal.prepare?.(scene)
     const files = await fingerprintsOf(scene.folder)
     const { status, document } = await run(scene, refusal)
-    t.strictSame([document.code, status], [refusal.code, 3], String(document.msg))
+    t.strictSame([document.code, status], [refusal.code, refusal.status ?? 3], String(document.msg))
     t.strictSame([document.failed, document.changed], [true, false])
     for (const part of refusal.message) t.match(String(document.msg), part)
     t.strictSame(withoutFake(await fingerprintsOf(scene.folder)), withoutFake(files), 'no file is changed')

@@ -14,6 +14,7 @@ const PUBLIC_VALUES = [
   'EXIT_STATUS',
   'VboxmergeError',
   'ensureBaseSnapshot',
+  'ensureCloned',
   'ensureCompacted',
   'ensureGoldenImage',
   'ensureMerged',
@@ -22,6 +23,10 @@ const PUBLIC_VALUES = [
 ]
 const PUBLIC_TYPES = [
   'BaseSnapshotOptions',
+  'CloneDisk',
+  'CloneOptions',
+  'CloneRef',
+  'CloneStep',
   'CommonOptions',
   'CompactOptions',
   'CompactStep',
@@ -53,8 +58,8 @@ const PUBLIC_TYPES = [
   'Step',
   'StepForecast',
   'StepKind',
-  'VolumeInfo',
   'Uuid',
+  'VolumeInfo',
   'Warning',
 ]
 

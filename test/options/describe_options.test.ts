@@ -3,7 +3,16 @@ import { describeOptions, wantedValue } from '../../lib/options/describe_options
 import type { OperationName } from '../../lib/options/operation_options.ts'
 import { OPTION_GROUPS } from '../../lib/options/option_meta.ts'
 
-const OPERATIONS: OperationName[] = ['merge', 'compact', 'snapshot', 'golden', 'prepare', 'info', 'list']
+const OPERATIONS: OperationName[] = [
+  'merge',
+  'compact',
+  'snapshot',
+  'golden',
+  'clone',
+  'prepare',
+  'info',
+  'list',
+]
 
 function names(operation: OperationName, group: string): string[] {
   return describeOptions(operation)

@@ -31,6 +31,7 @@ t.test('defaults are filled in', async t => {
   t.strictSame(parseOptions('snapshot', {}), { ...SNAPSHOT, ...COMMON })
   const golden = { ...MERGING, freeSpace: 'discard', ...SNAPSHOT, ...COMMON, baseSnapshot: 'Base' }
   t.strictSame(parseOptions('golden', {}), golden)
+  t.strictSame(parseOptions('clone', {}), { replace: false, freeSpace: 'discard', ...COMMON })
   t.strictSame(parseOptions('prepare', {}), { compact: false, snapshot: false, ...golden })
   t.strictSame(parseOptions('info', {}), { scan: false, digest: false })
   t.strictSame(parseOptions('list', {}), { scan: false, digest: false })

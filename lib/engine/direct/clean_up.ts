@@ -85,7 +85,11 @@ function namedFiles(settings: MachineSettings): Set<string> {
   return named
 }
 
-async function isThatImage(files: Files, { path, id }: JournalFile): Promise<boolean> {
+/** Tells whether a file is an image of the UUID that is said. */
+export async function isThatImage(
+  files: Files,
+  { path, id }: Pick<JournalFile, 'path' | 'id'>,
+): Promise<boolean> {
   if ((await files.stat(path))?.kind !== 'file') return false
   const image = await readable(files, path)
   return image !== undefined && image === id

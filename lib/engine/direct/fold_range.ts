@@ -75,6 +75,22 @@ export function checkCapacities(chain: readonly OpenImage[], { target, top }: Fo
   }
 }
 
+/**
+ * Reads the block tables of a whole chain into one map.
+ *
+ * @param chain Open images, lowest first.
+ * @throws As `readFoldRange` does.
+ */
+export async function readChainOwners(
+  chain: readonly OpenImage[],
+  signal: AbortSignal | undefined,
+): Promise<OwnerMap> {
+  const top = chain.length - 1
+  checkCapacities(chain, { target: 0, top })
+  const map = new OwnerMap(imageAt(chain, top).header.capacity, smallestBlock(chain))
+  return await readOwners(chain, 0, top, map, signal)
+}
+
 function mapBelow(chain: readonly OpenImage[], { target }: FoldBounds): OwnerMap {
   return new OwnerMap(imageAt(chain, target).header.capacity, smallestBlock(chain.slice(0, target)))
 }

@@ -71,6 +71,22 @@ const golden: CommandDescription = {
   ],
 }
 
+const clone: CommandDescription = {
+  operation: 'clone',
+  word: 'clone',
+  takesMachine: true,
+  summary: 'make a second, flat machine of the current state',
+  description:
+    'Makes a second machine without snapshots whose disks equal the current state of MACHINE, or one of its ' +
+    'snapshots. MACHINE itself stays as it is. Does nothing when the clone is there and the state is the same. ' +
+    MACHINE_NOTE,
+  examples: [
+    ['clone web', 'a machine "web Clone"'],
+    ['clone web --clone-name test --replace', 'anew after each change'],
+    ['clone web --from Base', 'the state of a snapshot'],
+  ],
+}
+
 const info: CommandDescription = {
   operation: 'info',
   word: 'info',
@@ -117,4 +133,4 @@ export const BARE_COMMAND: CommandDescription = {
 }
 
 /** The commands that have a word, in the order of the help text. */
-export const COMMANDS: readonly CommandDescription[] = [merge, compact, snapshot, golden, info, list]
+export const COMMANDS: readonly CommandDescription[] = [merge, compact, snapshot, golden, clone, info, list]

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import type { FoldSummary, SnapshotRef, Step } from '../../ensure/result.ts'
+import type { CloneStep, FoldSummary, SnapshotRef, Step } from '../../ensure/result.ts'
 import { escapeName, formatBytes, formatCount, quote } from './text.ts'
 
 /** How a step is told: as what was done, or as what a plan holds. */
@@ -38,7 +38,21 @@ export function describeStep(step: Step, tense: Tense): string[] {
       )
     case 'snapshot':
       return [`${say('took', 'take')} the snapshot ${quote(step.name)}`]
+    case 'clone':
+      return describeClone(step, say)
   }
+}
+
+function describeClone(step: CloneStep, say: (done: string, planned: string) => string): string[] {
+  const what = `the clone ${quote(step.name)}`
+  const place = escapeName(step.settingsFile)
+  if (step.action === 'finish') return [`${say('finished', 'finish')} ${what}: ${place}`]
+  const of = step.snapshot === null ? 'the current state' : `the snapshot ${quote(step.snapshot.name)}`
+  const verb = step.action === 'create' ? say('wrote', 'write') : say('replaced', 'replace')
+  return [
+    `${verb} ${what} with ${of}: ${place}`,
+    ...step.disks.map(disk => `  ${fileName(disk.path)}, ${formatBytes(disk.bytes)}`),
+  ]
 }
 
 function mergeSummary(snapshots: readonly SnapshotRef[], disks: readonly FoldSummary[]): string {

@@ -5,7 +5,7 @@ import { convertKeys } from '../../options/names.ts'
 
 /** Writes the document of an operation that came to its end; it has the same keys whatever was done. */
 export function resultDocument(result: EnsureResult): string {
-  return writeDocument({ failed: false, skipped: null, digests: null, ...result })
+  return writeDocument({ failed: false, skipped: null, clone: null, digests: null, ...result })
 }
 
 /** Writes the document of `info` and `list`. */

@@ -1,5 +1,6 @@
 import type {
   BaseSnapshotOptions,
+  CloneOptions,
   CompactOptions,
   GoldenImageOptions,
   InspectOptions,
@@ -15,6 +16,7 @@ export interface Operations {
   readonly compact: (machine: string, options: CompactOptions) => Promise<EnsureResult>
   readonly snapshot: (machine: string, options: BaseSnapshotOptions) => Promise<EnsureResult>
   readonly golden: (machine: string, options: GoldenImageOptions) => Promise<EnsureResult>
+  readonly clone: (machine: string, options: CloneOptions) => Promise<EnsureResult>
   readonly prepare: (machine: string, options: PrepareOptions) => Promise<EnsureResult>
   readonly info: (machine: string, options: InspectOptions) => Promise<MachineInfo>
   readonly list: (options: InspectOptions) => Promise<readonly MachineInfo[]>

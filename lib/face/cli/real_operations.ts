@@ -1,4 +1,5 @@
 import { ensureBaseSnapshot } from '../../ensure/base_snapshot.ts'
+import { ensureCloned } from '../../ensure/cloned.ts'
 import { ensureCompacted } from '../../ensure/compacted.ts'
 import { ensureGoldenImage } from '../../ensure/golden_image.ts'
 import { inspectMachine, inspectMachines } from '../../ensure/machine_info.ts'
@@ -12,6 +13,7 @@ export const realOperations: Operations = {
   compact: ensureCompacted,
   snapshot: ensureBaseSnapshot,
   golden: ensureGoldenImage,
+  clone: ensureCloned,
   prepare: ensurePrepared,
   info: inspectMachine,
   list: inspectMachines,

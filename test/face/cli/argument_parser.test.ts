@@ -48,6 +48,6 @@ t.test('the help of merge is as it was approved', async t => {
 t.test('the help says what this version does with free space', async t => {
   t.match(
     helpText(BARE_COMMAND).replace(/\s+/g, ' '),
-    /it refuses discard when asked for, and without the option works as keep/,
+    /its engine refuses discard when asked for, and without the option works as keep/,
   )
 })

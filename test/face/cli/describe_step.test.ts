@@ -41,6 +41,34 @@ t.test('each kind of step is told as done and as planned', async t => {
   ])
 })
 
+t.test('a clone is told with its place, the state and the disks', async t => {
+  const clone = {
+    kind: 'clone',
+    action: 'create',
+    name: 'web\u001b Clone',
+    settingsFile: '/vms/c/c.vbox',
+    snapshot: null,
+    disks: [{ controller: 'SATA', port: 0, device: 0, path: '/vms/c/c-disk1.vdi', bytes: 3 * 1024 ** 2 }],
+    forecast: FORECAST,
+  } as const
+  t.strictSame(both(clone), [
+    ['wrote the clone "web\\x1b Clone" with the current state: /vms/c/c.vbox', '  c-disk1.vdi, 3.0 MiB'],
+    [
+      'would write the clone "web\\x1b Clone" with the current state: /vms/c/c.vbox',
+      '  c-disk1.vdi, 3.0 MiB',
+    ],
+  ])
+  const snapshot = { id: 'a', name: 'Base' }
+  t.strictSame(both({ ...clone, action: 'replace', name: 'c', snapshot, disks: [] }), [
+    ['replaced the clone "c" with the snapshot "Base": /vms/c/c.vbox'],
+    ['would replace the clone "c" with the snapshot "Base": /vms/c/c.vbox'],
+  ])
+  t.strictSame(both({ ...clone, action: 'finish', name: 'c', disks: [] }), [
+    ['finished the clone "c": /vms/c/c.vbox'],
+    ['would finish the clone "c": /vms/c/c.vbox'],
+  ])
+})
+
 t.test('a plan names every snapshot, a report the newest few', async t => {
   const [done, planned] = both({
     kind: 'merge',

@@ -32,6 +32,13 @@ t.test('a result has the same keys whatever was done', async t => {
   const plain = await keysOf({})
   t.strictSame(await keysOf({ skipped: 'busy' }), plain)
   t.strictSame(await keysOf({ digests }), plain)
+  const clone = {
+    name: 'web Clone',
+    id: null,
+    settingsFile: '/vms/web Clone/web Clone.vbox',
+    registered: false,
+  }
+  t.strictSame(await keysOf({ clone }), plain)
   t.ok(plain.includes('skipped') && plain.includes('digests'))
 })
 
