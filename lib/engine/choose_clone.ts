@@ -20,7 +20,7 @@ export async function chooseCloneEngine(
   const name = JSON.stringify(machine.settings.name)
   return {
     name: 'direct',
-    reason: wish.engine === 'direct' ? 'It was asked for' : 'It writes clones',
+    reason: wish.engine === 'direct' ? 'It was asked for' : 'No other engine makes clones',
     refusal:
       against === undefined
         ? undefined

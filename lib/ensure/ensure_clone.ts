@@ -254,7 +254,7 @@ class EnsureCloneRun {
       changed: false,
       machine: refOf(inspection),
       engine: 'direct',
-      engineReason: 'It writes clones',
+      engineReason: 'No other engine makes clones',
       steps: [],
       before,
       after,

@@ -13,7 +13,10 @@ export function renderResult(result: EnsureResult, check: boolean, paint: Painte
 function resultLines(result: EnsureResult, check: boolean, paint: Painter): string[] {
   const name = paint('bold', escapeName(result.machine.name))
   if (result.skipped !== undefined) return [`${name}: skipped: ${escapeName(result.skipped)}`]
-  if (result.steps.length === 0) return [`${name}: nothing to do (${summarize(result.before)})`]
+  if (result.steps.length === 0)
+    return [
+      `${name}: nothing to do${cloneNote(result)} (${summarize(result.clone === undefined ? result.before : result.after)})`,
+    ]
   const engine = `${result.engine} engine`
   return [
     `${name} (${check ? `dry run, ${engine}` : engine}: ${escapeName(result.engineReason)})`,
@@ -21,6 +24,11 @@ function resultLines(result: EnsureResult, check: boolean, paint: Painter): stri
     `before: ${summarize(result.before)}`,
     `${check ? 'then:  ' : 'after: '} ${summarize(result.after)}`,
   ]
+}
+
+/** Says where the clone is that is as wanted. */
+function cloneNote({ clone }: EnsureResult): string {
+  return clone === undefined ? '' : `, the clone is as wanted: ${escapeName(clone.settingsFile)}`
 }
 
 /** Tells a machine's size in a line. */

@@ -82,6 +82,16 @@ t.test('a machine that is already so has nothing to do', async t => {
   t.equal(status, 0)
 })
 
+t.test('a clone that is as wanted is named with its place and its size', async t => {
+  const settingsFile = '/vms/c/c.vbox'
+  const result = sampleResult({ clone: { name: 'c', id: null, settingsFile, registered: false } })
+  const { stdout } = await runFake(['clone', 'web'], { operations: { clone: async () => result } })
+  t.equal(
+    stdout,
+    'web: nothing to do, the clone is as wanted: /vms/c/c.vbox (0 snapshots, 1 image, 46.0 GiB on the host)\n',
+  )
+})
+
 t.test('a machine that was left alone says why', async t => {
   const result = sampleResult({ skipped: 'the machine is running', steps: [MERGE_STEP] })
   const { status, stdout } = await runFake(['merge', 'web'], { operations: { merge: async () => result } })
