@@ -84,12 +84,17 @@ t.test(
           gather_facts: false,
           module_defaults: { 'group/vboxmerge.virtualbox.all': { vbox_user_home: join(home, 'registry') } },
           roles: ['vboxmerge.virtualbox.keep_flat'],
-          vars: { keep_flat_machines: [machine], keep_flat_poll: 1, keep_flat_time_limit: 0 },
+          vars: {
+            keep_flat_machines: [join(home, 'nowhere'), machine],
+            keep_flat_poll: 1,
+            keep_flat_time_limit: 0,
+          },
         },
       ]),
     )
     const first = await runPlaybook(playbook, place, { here: {} })
-    t.match(first.recap, { here: { changed: 1, failed: 0 } }, first.stdout)
+    t.match(first.recap, { here: { changed: 1, failed: 1 } }, first.stdout)
+    t.match(first.stdout, /FAILED! => .*"msg": "Cannot find machine [^}]*nowhere/)
     t.strictSame(await machineProblems(realFiles, made), [])
     const { states } = await readMachine(realFiles, made.settingsFile)
     t.strictSame(
@@ -97,7 +102,7 @@ t.test(
       ['snapshot "three"', 'snapshot "four"', 'the current state'],
     )
     const second = await runPlaybook(playbook, place, { here: {} })
-    t.match(second.recap, { here: { changed: 0, failed: 0 } }, second.stdout)
+    t.match(second.recap, { here: { changed: 0, failed: 1 } }, second.stdout)
   },
 )
 

@@ -150,12 +150,17 @@ t.test(
     const hosts = {
       alpha: paths(broken, busy, web) as Record<string, unknown>,
       beta: paths(db) as Record<string, unknown>,
+      gone: { ansible_connection: 'ssh', ansible_host: '127.0.0.1', ansible_port: 1 },
     }
     const options = { golden_image_lock_timeout: 0, golden_image_free_space: 'keep', fleet_serial: 1 }
 
     const first = await play('fleet', hosts, options)
     t.equal(first.status, 2, first.stdout)
-    t.match(first.recap, { alpha: { changed: 1, failed: 1 }, beta: { changed: 1, failed: 0 } })
+    t.match(first.recap, {
+      alpha: { changed: 1, failed: 1 },
+      beta: { changed: 1, failed: 0 },
+      gone: { failed: 1 },
+    })
     t.match(
       first.stdout,
       /fatal: \[alpha\]: FAILED! => \{"changed": false, "msg": "Cannot work on \\"broken\\": .*is missing/,
@@ -165,7 +170,7 @@ t.test(
     t.match(first.stdout, 'db: merged 2 snapshots')
     t.match(
       first.stdout,
-      /"changed": "2",\n.*"failed": "1",\n.*"hosts": "2",\n.*"machines": "4",\n.*"skipped": "1"/,
+      /"changed": "2",\n.*"failed": "2",\n.*"hosts": "3",\n.*"machines": "4",\n.*"skipped": "1"/,
     )
     t.strictSame(await fingerprintsOf(broken.folder), before.broken)
     t.strictSame(await fingerprintsOf(busy.folder), before.busy)

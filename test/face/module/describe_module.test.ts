@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
+import { parse } from 'yaml'
 import { VboxmergeError } from '../../../lib/errors.ts'
 import { describeModule } from '../../../lib/face/module/describe_module.ts'
 import { ensureDocument, failureDocument, infoDocument } from '../../../lib/face/module/module_document.ts'
@@ -15,6 +17,12 @@ function optionOf(module: string, option: string): object | undefined {
 
 t.test('every module is described, and each that is described is there', async t => {
   t.strictSame(MODULES.map(({ name }) => name).sort(), [...moduleNames].sort())
+})
+
+t.test('the group of modules that share defaults has all of them', async t => {
+  const text = await readFile(new URL('../../../meta/runtime.yml', import.meta.url), 'utf8')
+  const { action_groups } = parse(text)
+  t.strictSame(action_groups, { all: [...moduleNames].sort() })
 })
 
 t.test('options have the types that Ansible knows', async t => {
