@@ -196,6 +196,18 @@ t.test('a module takes key=value from the command line', { skip: skipWithoutAnsi
   t.equal(merged.status, 0, merged.stdout)
   t.match(merged.stdout, /^localhost \| CHANGED => /)
   t.strictSame(await snapshotsOf(made), ['snapshot "two"'])
+  const elsewhere = await runAnsible(
+    'ansible',
+    [
+      'localhost',
+      '-m',
+      'vboxmerge.virtualbox.vbox_machine_info',
+      '-e',
+      'ansible_node_interpreter=/no/such/node',
+    ],
+    { home },
+  )
+  t.match(elsewhere.stdout, '/no/such/node: not found', 'the variable for the interpreter is heeded')
   const wrong = await ask('vbox_merged', `machine=${made.folder} skp=1 count=few when_busy=never`)
   t.equal(wrong.status, 2)
   t.match(wrong.stdout, 'Unknown option \\"skp\\"; did you mean \\"skip\\"?')

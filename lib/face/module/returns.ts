@@ -7,29 +7,23 @@ export interface ReturnValue {
   readonly contains?: Readonly<Record<string, ReturnValue>>
 }
 
-const ALWAYS = 'on success'
+const SUCCESS = 'on success'
 const FAILURE = 'on failure'
 
-const text = (description: string, returned: string = ALWAYS): ReturnValue => ({
-  description,
-  type: 'str',
-  returned,
-})
-const whole = (description: string, returned: string = ALWAYS): ReturnValue => ({
-  description,
-  type: 'int',
-  returned,
-})
-const truth = (description: string, returned: string = ALWAYS): ReturnValue => ({
-  description,
-  type: 'bool',
-  returned,
-})
+type Leaf = (description: string, returned?: string) => ReturnValue
+
+const leaf =
+  (type: ReturnValue['type']): Leaf =>
+  (description, returned = SUCCESS) => ({ description, type, returned })
+
+const text = leaf('str')
+const whole = leaf('int')
+const truth = leaf('bool')
 
 function dict(
   description: string,
   contains: ReturnValue['contains'] = {},
-  returned: string = ALWAYS,
+  returned: string = SUCCESS,
 ): ReturnValue {
   return { description, type: 'dict', returned, ...(Object.keys(contains).length > 0 ? { contains } : {}) }
 }
@@ -39,7 +33,7 @@ function list(description: string, contains: ReturnValue['contains'] = {}): Retu
     description,
     type: 'list',
     elements: 'dict',
-    returned: ALWAYS,
+    returned: SUCCESS,
     ...(Object.keys(contains).length > 0 ? { contains } : {}),
   }
 }
@@ -53,7 +47,7 @@ const machine = dict('Which machine it is.', {
 
 const summary = (description: string): ReturnValue =>
   dict(description, {
-    state: text('For example C(powered_off).'),
+    state: text('For example C(poweroff).'),
     snapshots: whole('Number of snapshots.'),
     current_snapshot: dict('C(id) and C(name) of the current snapshot, or null.'),
     images: whole('Number of hard disk images.'),
@@ -118,7 +112,7 @@ const infoReturns: Readonly<Record<string, ReturnValue>> = {
   ...failure,
   machines: list('The machines, even if it is one.', {
     machine,
-    state: text('For example C(powered_off); C(inaccessible) where it cannot be read.'),
+    state: text('For example C(poweroff); C(inaccessible) where it cannot be read.'),
     summary: summary('Figures of the machine.'),
     snapshots: list('Snapshots, parents before their children.'),
     images: list('Hard disk images with their sizes.'),
