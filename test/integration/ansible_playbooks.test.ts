@@ -177,7 +177,8 @@ t.test(
     for (const made of [web, db]) t.strictSame(await machineProblems(realFiles, made), [])
 
     await lock.release()
-    const second = await play('fleet', hosts, options)
+    const rest = { alpha: hosts.alpha, beta: hosts.beta }
+    const second = await play('fleet', rest, { ...options, golden_image_time_limit: 0 })
     t.match(second.recap, { alpha: { changed: 1, failed: 1 }, beta: { changed: 0, failed: 0 } })
     t.match(second.stdout, 'busy: merged 2 snapshots', 'its turn has come')
     t.strictSame(await machineProblems(realFiles, busy), [])
