@@ -18,11 +18,10 @@ const NOT_OURS = [
   /^#AnsibleRequires/im,
 ]
 
-/** Builds all modules. `root` is the folder of the project; dist/ must have been built. */
+/** Builds all modules. `root` is the folder of the project. */
 export async function buildModules(root) {
   const { build } = await import('esbuild')
-  const { describeModule } = await import(`${root}/dist/lib/face/module/describe_module.js`)
-  const { MODULES } = await import(`${root}/dist/lib/face/module/modules.js`)
+  const { describeModule, MODULES } = await loadDescriptions(root)
   const { version } = JSON.parse(readFileSync(`${root}/package.json`, 'utf8'))
   const folder = `${root}/plugins/modules`
   rmSync(folder, { recursive: true, force: true })
@@ -38,7 +37,7 @@ export async function buildModules(root) {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    plugins: [withoutZx],
+    plugins: [withoutPrograms],
     banner: {
       js: `#!node\n// WANT_JSON: a module for Ansible, made of vboxmerge ${version} (MIT) and valibot (MIT, Fabian Hiller).`,
     },
@@ -53,13 +52,36 @@ export async function buildModules(root) {
   await writeDocumentation(folder, MODULES.map(describeModule))
 }
 
-/** Without a caller's own `$` zx is of no use, and `VBoxManage` is called without a shell. */
-const withoutZx = {
-  name: 'without-zx',
+/** The sources that describe modules, as a module of this process. */
+async function loadDescriptions(root) {
+  const { build } = await import('esbuild')
+  const contents = `
+    export { describeModule } from './lib/face/module/describe_module.ts'
+    export { MODULES } from './lib/face/module/modules.ts'
+  `
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    write: false,
+  })
+  return await import(
+    `data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`
+  )
+}
+
+/**
+ * What is loaded only where it is there, and would not be on a host: zx, without which `VBoxManage` is called without
+ * a shell, and what is not written in JavaScript.
+ */
+const withoutPrograms = {
+  name: 'without-programs',
   setup(build) {
-    build.onResolve({ filter: /^zx(\/|$)/ }, ({ path }) => ({ path, namespace: 'absent' }))
-    build.onLoad({ filter: /./, namespace: 'absent' }, () => ({
-      contents: 'throw new Error("zx is no part of a module"); export const $ = undefined',
+    build.onResolve({ filter: /^(zx|koffi)(\/|$)/ }, ({ path }) => ({ path, namespace: 'absent' }))
+    build.onLoad({ filter: /./, namespace: 'absent' }, ({ path }) => ({
+      contents: `throw new Error("${path} is no part of a module"); export default undefined; export const $ = undefined`,
     }))
   },
 }
