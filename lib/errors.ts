@@ -80,3 +80,10 @@ export class VboxmergeError extends Error {
     this.stepsLeft = details.stepsLeft
   }
 }
+
+/** Returns whatever was thrown as an error of this project: as it is, or as `engine_failed`. */
+export function toVboxmergeError(error: unknown): VboxmergeError {
+  if (error instanceof VboxmergeError) return error
+  const message = error instanceof Error ? error.message : String(error)
+  return new VboxmergeError('engine_failed', `Cannot go on: ${message}`, { cause: error })
+}

@@ -4,10 +4,8 @@ import { VboxmergeError } from '../errors.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
-import { applyDirect } from './direct/direct_engine.ts'
 import type { DirectRun } from './direct/direct_run.ts'
 import { readStamps } from './direct/read_stamps.ts'
-import { applyWithVirtualBox } from './virtualbox/virtualbox_engine.ts'
 
 /** What the user wants of engines. */
 export interface EngineWish {
@@ -115,10 +113,11 @@ function touchedImages(tree: TreePlan): Set<Uuid> {
   ])
 }
 
-/** Carries out a plan with the chosen engine. */
+/** Carries out a plan with the chosen engine, which is loaded now: most runs find nothing to do. */
 export async function applyPlan(choice: EngineChoice, run: DirectRun): Promise<void> {
-  if (choice.name === 'direct') await applyDirect(run)
-  else await applyThroughVirtualBox(run)
+  if (choice.name === 'virtualbox') return await applyThroughVirtualBox(run)
+  const { applyDirect } = await import('./direct/direct_engine.ts')
+  await applyDirect(run)
 }
 
 async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
@@ -130,6 +129,7 @@ async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
       `Cannot change ${JSON.stringify(settings.name)}: VBoxManage was not found; say where it is with vboxmanage`,
     )
   }
+  const { applyWithVirtualBox } = await import('./virtualbox/virtualbox_engine.ts')
   await applyWithVirtualBox({
     steps: prepared.plan.steps,
     settingsFile: settings.file,

@@ -1,11 +1,7 @@
-import { join } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import { findRegistryHome } from '../machine/registry.ts'
 import { resolveMachine } from '../machine/resolve_machine.ts'
-import { chooseRunner } from '../virtualbox/choose_runner.ts'
-import { findVBoxManage } from '../virtualbox/find_vboxmanage.ts'
-import { guardSettings } from '../virtualbox/guard_settings.ts'
-import { createManage, type Manage } from '../virtualbox/manage.ts'
+import type { Manage } from '../virtualbox/manage.ts'
 import type { EnsureHost } from './host.ts'
 
 /** Which VirtualBox is meant, if there is one. */
@@ -66,17 +62,10 @@ export function sessionOf(
   place: VirtualBoxPlace,
 ): Session {
   let manage: Promise<Manage | undefined> | undefined
+  // Loaded when it is asked for: a machine in a folder, or one with nothing to do, needs no VirtualBox.
   const find = async (): Promise<Manage | undefined> => {
-    const file = await findVBoxManage(host.computer, place.vboxmanage)
-    if (file === undefined) return undefined
-    return createManage({
-      file,
-      runner: chooseRunner({ ...host.computer, ...(place.$ === undefined ? {} : { $: place.$ }) }),
-      platform: host.computer.platform,
-      ...(place.vboxUserHome === undefined ? {} : { vboxUserHome }),
-      afterChange: async () =>
-        await guardSettings(host.files, [settingsFile, join(vboxUserHome, 'VirtualBox.xml')]),
-    })
+    const { findManage } = await import('./find_manage.ts')
+    return await findManage(host, settingsFile, vboxUserHome, place)
   }
   return { settingsFile, vboxUserHome, manage: () => (manage ??= find()) }
 }

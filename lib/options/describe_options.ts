@@ -11,6 +11,8 @@ export interface OptionDescription extends OptionMeta {
   /** In camelCase. */
   readonly name: string
   readonly kind: OptionKind
+  /** Whether a number must be a whole one. */
+  readonly isWhole: boolean
   /** The allowed values of a `choice`; empty for the other kinds. */
   readonly choices: readonly string[]
   /** Undefined where there is none. */
@@ -28,6 +30,7 @@ export function describeOptions(operation: OperationName | 'output'): readonly O
       ...metaOf(name, inner),
       name,
       kind,
+      isWhole: kind === 'number' && hasAction(inner, 'safe_integer'),
       choices: kind === 'choice' ? choicesOf(inner) : [],
       default: defaultOf(entry),
       needs: operation === 'prepare' ? neededBy(name, metaOf(name, inner)) : undefined,
@@ -69,6 +72,14 @@ function metaOf(name: string, inner: v.GenericSchema): OptionMeta {
 
 function choicesOf(inner: v.GenericSchema): readonly string[] {
   return 'options' in inner ? (inner.options as readonly string[]) : []
+}
+
+function hasAction(inner: v.GenericSchema, type: string): boolean {
+  if (!('pipe' in inner)) return false
+  // A schema with a description is a pipe around the pipe of its actions.
+  return (inner.pipe as readonly { type: string }[]).some(
+    item => item.type === type || ('pipe' in item && hasAction(item as unknown as v.GenericSchema, type)),
+  )
 }
 
 function kindOf(inner: v.GenericSchema): OptionKind {

@@ -4,6 +4,8 @@ set -euo pipefail
 
 # command -> package
 declare -A packages=(
+  [ansible-lint]=ansible-lint
+  [ansible-playbook]=ansible-core
   [qemu-img]=qemu-utils
   # guest file systems
   [mkfs.ext4]=e2fsprogs
@@ -33,4 +35,6 @@ if [ ${#missing[@]} -gt 0 ]; then
   apt-get update -q >&2 || echo 'setup/tools: apt-get update reported an error; trying to go on' >&2
   DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" >&2
 fi
-echo "setup/tools: $(qemu-img --version | head -n 1)" >&2
+for command in "${!packages[@]}"; do
+  echo "setup/tools: $(NO_COLOR=1 "$command" --version 2>/dev/null | head -n 1)" >&2
+done

@@ -10,7 +10,7 @@ export interface Interruption {
 
 /** Turns the first signal into an abort, of which `announce` is told, and the second into an exit at once. */
 export function listenForInterruption(
-  { onStopSignal, exitNow }: Surroundings,
+  { onStopSignal, exitNow }: Pick<Surroundings, 'onStopSignal' | 'exitNow'>,
   announce: (text: string) => void,
 ): Interruption {
   const controller = new AbortController()

@@ -3,20 +3,23 @@ import { EXIT_STATUS, type VboxmergeError } from '../../errors.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
 import { convertKeys } from '../../options/names.ts'
 
-/** Writes the document of an operation that came to its end; it has the same keys whatever was done. */
-export function resultDocument(result: EnsureResult): string {
-  return writeDocument({ failed: false, skipped: null, clone: null, digests: null, ...result })
+/** What a document says, by keys in snake_case. */
+export type DocumentData = Readonly<Record<string, unknown>>
+
+/** Says what an operation that came to its end has done; the keys are the same whatever that was. */
+export function resultData(result: EnsureResult): DocumentData {
+  return toData({ failed: false, skipped: null, clone: null, digests: null, ...result })
 }
 
-/** Writes the document of `info` and `list`. */
-export function machinesDocument(machines: readonly MachineInfo[]): string {
-  return writeDocument({ failed: false, changed: false, machines: machines.map(withAllKeys) })
+/** Says what is known of machines. */
+export function machinesData(machines: readonly MachineInfo[]): DocumentData {
+  return toData({ failed: false, changed: false, machines: machines.map(withAllKeys) })
 }
 
-/** Writes the document of a failure. */
-export function failureDocument(error: VboxmergeError): string {
+/** Says what is known of a failure. */
+export function failureData(error: VboxmergeError): DocumentData {
   const stepsDone = error.stepsDone ?? 0
-  return writeDocument({
+  return toData({
     failed: true,
     code: error.code,
     msg: error.message,
@@ -26,11 +29,16 @@ export function failureDocument(error: VboxmergeError): string {
   })
 }
 
+/** Writes a document, as `--json` prints it. */
+export function writeDocument(data: DocumentData): string {
+  return `${JSON.stringify(data, null, 2)}\n`
+}
+
 function withAllKeys(info: MachineInfo): object {
   const plans = Object.entries(info.plans).map(([name, plan]) => [name, { refusal: null, ...plan }])
   return { digests: null, ...info, plans: Object.fromEntries(plans) }
 }
 
-function writeDocument(data: object): string {
-  return `${JSON.stringify(convertKeys(data, 'snake'), null, 2)}\n`
+function toData(data: object): DocumentData {
+  return convertKeys(data, 'snake') as DocumentData
 }

@@ -25,7 +25,8 @@ export function processSurroundings(operations: Operations, version: string): Su
   }
 }
 
-function onStopSignal(listener: (name: string) => void): () => void {
+/** Calls a listener with the name of each signal that asks to stop; returns what takes it away again. */
+export function onStopSignal(listener: (name: string) => void): () => void {
   for (const name of STOP_SIGNALS) process.on(name, listener)
   return () => {
     for (const name of STOP_SIGNALS) process.off(name, listener)

@@ -1,10 +1,10 @@
 import type { EnsureResult, Warning } from '../../ensure/result.ts'
-import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import { EXIT_STATUS, toVboxmergeError, VboxmergeError } from '../../errors.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
 import { helpText } from './argument_parser.ts'
 import { asksForJson, type Invocation, readCommandLine, suggestCommand } from './command_line.ts'
 import { listenForInterruption } from './interruption.ts'
-import { failureDocument, machinesDocument, resultDocument } from './json_document.ts'
+import { failureData, machinesData, resultData, writeDocument } from './json_document.ts'
 import { painterFor } from './paint.ts'
 import { createProgressDisplay, type ProgressMode } from './progress_display.ts'
 import { renderInfo, renderList } from './render_info.ts'
@@ -82,17 +82,17 @@ async function perform(
 
 function ensured(result: EnsureResult, check: boolean, surroundings: Surroundings): Outcome {
   const text = renderResult(result, check, painterFor('stdout', surroundings))
-  return { json: resultDocument(result), text, warnings: result.warnings }
+  return { json: writeDocument(resultData(result)), text, warnings: result.warnings }
 }
 
 function inspected(info: MachineInfo, surroundings: Surroundings): Outcome {
   const text = renderInfo(info, painterFor('stdout', surroundings))
-  return { json: machinesDocument([info]), text, warnings: info.warnings }
+  return { json: writeDocument(machinesData([info])), text, warnings: info.warnings }
 }
 
 function listed(machines: readonly MachineInfo[]): Outcome {
   const warnings = machines.flatMap(info => info.warnings)
-  return { json: machinesDocument(machines), text: renderList(machines), warnings }
+  return { json: writeDocument(machinesData(machines)), text: renderList(machines), warnings }
 }
 
 function progressMode({ quiet, json }: Run, { stderr, env }: Surroundings): ProgressMode {
@@ -109,15 +109,9 @@ function warn(warnings: readonly Warning[], surroundings: Surroundings): void {
 
 function fail(error: VboxmergeError, json: boolean, surroundings: Surroundings): number {
   const paint = painterFor('stderr', surroundings)
-  if (json) surroundings.stdout.write(failureDocument(error))
+  if (json) surroundings.stdout.write(writeDocument(failureData(error)))
   else surroundings.stderr.write(`${paint('red', 'error:')} ${escapeLines(error.message)}\n`)
   return EXIT_STATUS[error.code]
-}
-
-function toVboxmergeError(error: unknown): VboxmergeError {
-  if (error instanceof VboxmergeError) return error
-  const message = error instanceof Error ? error.message : String(error)
-  return new VboxmergeError('engine_failed', `Cannot go on: ${message}`, { cause: error })
 }
 
 /** A mistyped command without further words looks like the name of a machine. */

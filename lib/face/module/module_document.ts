@@ -1,0 +1,71 @@
+import type { EnsureResult, Warning } from '../../ensure/result.ts'
+import type { VboxmergeError } from '../../errors.ts'
+import type { MachineInfo } from '../../machine/info_types.ts'
+import { convertName } from '../../options/names.ts'
+import type { OperationName } from '../../options/operation_options.ts'
+import { describeStep } from '../cli/describe_step.ts'
+import { type DocumentData, failureData, machinesData, resultData } from '../cli/json_document.ts'
+import { summarize } from '../cli/render_result.ts'
+import { escapeLines, escapeName, formatCount } from '../cli/text.ts'
+import { moduleOptions } from './module_arguments.ts'
+
+/** How a module was called, as far as its answer depends on it. */
+export interface Manner {
+  readonly operation: OperationName
+  readonly check: boolean
+  readonly diff: boolean
+}
+
+/** Says what a module that ensures a state has done, or in check mode would do. */
+export function ensureDocument(result: EnsureResult, manner: Manner): DocumentData {
+  const data = resultData(result)
+  return {
+    ...data,
+    msg: ensureMessage(result, manner),
+    warnings: plainWarnings(result.warnings, manner.operation),
+    ...(manner.diff ? { diff: { before: data.before, after: data.after } } : {}),
+  }
+}
+
+/** Says what is known of machines. */
+export function infoDocument(machines: readonly MachineInfo[]): DocumentData {
+  const [only] = machines
+  return {
+    ...machinesData(machines),
+    msg:
+      machines.length === 1 && only !== undefined
+        ? `${escapeName(only.machine.name)}: ${summarize(only.summary)}`
+        : formatCount(machines.length, 'machine'),
+    warnings: plainWarnings(
+      machines.flatMap(({ warnings }) => warnings),
+      'info',
+    ),
+  }
+}
+
+/** Says why a module failed. Options are called what they are called in modules. */
+export function failureDocument(error: VboxmergeError, operation: OperationName): DocumentData {
+  return { ...failureData(error), msg: escapeLines(inSnakeCase(error.message, operation)) }
+}
+
+/** One line, or one for each image. */
+function ensureMessage({ machine, skipped, steps, before }: EnsureResult, manner: Manner): string {
+  const name = escapeName(machine.name)
+  if (skipped !== undefined) return `${name}: skipped: ${escapeLines(inSnakeCase(skipped, manner.operation))}`
+  if (steps.length === 0) return `${name}: nothing to do (${summarize(before)})`
+  const lines = steps.flatMap(step => describeStep(step, manner.check ? 'planned' : 'done'))
+  // A plan names each snapshot in a line of its own, below; the steps in the result name them too.
+  const heads = lines.filter(line => !line.startsWith(' ')).map(line => line.replace(/:$/, ''))
+  return `${name}: ${heads.join('; ')}`
+}
+
+function plainWarnings(warnings: readonly Warning[], operation: OperationName): string[] {
+  return warnings.map(({ message }) => escapeLines(inSnakeCase(message, operation)))
+}
+
+/** Spells the options of an operation as modules do, but not what stands in quotes: names and paths. */
+function inSnakeCase(message: string, operation: OperationName): string {
+  const names = moduleOptions(operation).flatMap(({ name }) => (/[A-Z]/.test(name) ? [name] : []))
+  const pattern = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|\\b(?:${names.join('|')})\\b`, 'gs')
+  return message.replace(pattern, found => (found.startsWith('"') ? found : convertName(found, 'snake')))
+}
