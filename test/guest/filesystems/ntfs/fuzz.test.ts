@@ -44,8 +44,13 @@ async function runListsOf(image: string, records: readonly ByteRange[]): Promise
   const lists: ByteRange[] = []
   for (const range of records) {
     const record = await bytesOf(image, range)
-    for (const type of [0x80, 0xa0, 0xb0]) {
-      const at = attributeOf(record, type)
+    for (const [type, name] of [
+      [0x80, ''],
+      [0x80, '$Bad'],
+      [0xa0, '$I30'],
+      [0xb0, ''],
+    ] as const) {
+      const at = attributeOf(record, type, name)
       if (at === undefined || record.readUInt8(at + 8) === 0) continue
       lists.push({ start: range.start + at + record.readUInt16LE(at + 0x20), length: 8 })
     }
@@ -53,9 +58,9 @@ async function runListsOf(image: string, records: readonly ByteRange[]): Promise
   return lists
 }
 
-function attributeOf(record: Buffer, type: number): number | undefined {
+function attributeOf(record: Buffer, type: number, name: string): number | undefined {
   try {
-    return attributeAt(record, type)
+    return attributeAt(record, type, name)
   } catch {
     return undefined
   }

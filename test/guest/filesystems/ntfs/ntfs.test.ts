@@ -13,6 +13,7 @@ import {
   ntfsImage,
   ntfsPatient,
   placesOf,
+  replaceRunList,
   withNtfs,
 } from '../../../fixtures/guest/ntfs_image.ts'
 import { findsMutation, freeRangesOf, type Poisoned, poison } from '../../../fixtures/guest/poison.ts'
@@ -161,13 +162,7 @@ async function scatterBitmap(image: string, pieces: number): Promise<void> {
       offset.writeInt32LE(lcn - (places[index - 1] ?? 0))
       list.push(0x42, (lengths[index] ?? 0) % 256, Math.floor((lengths[index] ?? 0) / 256), ...offset)
     }
-    const length = Math.ceil((listAt - at + list.length + 1) / 8) * 8
-    const rest = Buffer.from(record.subarray(at + record.readUInt32LE(at + 4), record.readUInt32LE(0x18)))
-    record.fill(0, listAt)
-    record.set(list, listAt)
-    record.writeUInt32LE(length, at + 4)
-    rest.copy(record, at + length)
-    record.writeUInt32LE(at + length + rest.length, 0x18)
+    replaceRunList(record, at, list)
   })
   for (const [index, lcn] of places.entries()) used.fill(true, lcn, lcn + (lengths[index] ?? 0))
   const bits = Buffer.alloc(count * clusterSize, 0xff)
