@@ -43,7 +43,7 @@ export function decodeRuns(
     const count = signed(bytes.subarray(at + 1, at + 1 + lengthSize))
     const isHole = offsetSize === 0
     if (!isHole) lcn += signed(bytes.subarray(at + 1 + lengthSize, end))
-    const isInside = count >= 1 && count <= highest + 1 - vcn && (isHole || inVolume(lcn, count, clusters))
+    const isInside = count >= 1 && (isHole || inVolume(lcn, count, clusters))
     if (!isInside || !Number.isSafeInteger(vcn + count)) {
       throw damaged(
         `${what} has a run of ${count} clusters from ${isHole ? 'a hole' : lcn} on, of ${clusters}`,

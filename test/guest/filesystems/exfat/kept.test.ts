@@ -5,8 +5,8 @@ import type { KeepReason } from '../../../../lib/guest/file_system.ts'
 import { exfat } from '../../../../lib/guest/filesystems/exfat/exfat.ts'
 import { fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
 import { EXFAT_TOOLS, exfatImage, exfatPlaces, sealBootRegion } from '../../../fixtures/guest/exfat_image.ts'
+import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { keepReasonOf } from '../../../fixtures/guest/keep_reason.ts'
-import { bytesOf } from '../../../fixtures/guest/ntfs_image.ts'
 
 const skip = EXFAT_TOOLS
 const root = t

@@ -3,14 +3,8 @@ import type { ByteRange } from '../../../../lib/guest/device.ts'
 import { ntfs } from '../../../../lib/guest/filesystems/ntfs/ntfs.ts'
 import { fileDevice } from '../../../fixtures/guest/disk_image.ts'
 import { fuzz } from '../../../fixtures/guest/fuzz.ts'
-import {
-  attributeAt,
-  bytesOf,
-  NTFS_TOOLS,
-  ntfsImage,
-  placesOf,
-  withNtfs,
-} from '../../../fixtures/guest/ntfs_image.ts'
+import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
+import { attributeAt, NTFS_TOOLS, ntfsImage, placesOf, withNtfs } from '../../../fixtures/guest/ntfs_image.ts'
 import { writeTree } from '../../../fixtures/guest/tree.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
 

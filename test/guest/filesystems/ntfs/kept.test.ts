@@ -6,10 +6,10 @@ import type { KeepReason } from '../../../../lib/guest/file_system.ts'
 import { ntfs } from '../../../../lib/guest/filesystems/ntfs/ntfs.ts'
 import { decodeRuns } from '../../../../lib/guest/filesystems/ntfs/run_list.ts'
 import { fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
+import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { keepReasonOf } from '../../../fixtures/guest/keep_reason.ts'
 import {
   attributeAt,
-  bytesOf,
   editRecord,
   NTFS_TOOLS,
   ntfsImage,
