@@ -8,8 +8,8 @@ export interface Run {
   readonly count: number
 }
 
-/** How many runs a file of the volume's own may have: 64 MiB of memory, a thousand times what Windows makes. */
-export const MAX_RUNS = 2 ** 20
+/** How many runs a file may have that is looked into: 25 MiB of memory, far more than Windows lets files have. */
+export const MAX_RUNS = 2 ** 18
 
 /**
  * Returns the runs of a run list ("mapping pairs").

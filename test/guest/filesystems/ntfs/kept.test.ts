@@ -325,6 +325,30 @@ t.test('a $Bitmap that is too short or not stored plainly is not believed', { sk
   }
 })
 
+t.test('a directory that claims to be enormous takes neither time nor memory', { skip }, async t => {
+  const image = await volume()
+  const size = 2n ** 52n
+  await editRecord(image, 5, record => {
+    const at = attributeAt(record, 0xb0, '$I30')
+    const rest = Buffer.from(record.subarray(at + record.readUInt32LE(at + 4), record.readUInt32LE(0x18)))
+    const attribute = Buffer.alloc(0x50)
+    record.copy(attribute, 0, at, at + 0x10)
+    attribute.writeUInt32LE(attribute.length, 4)
+    attribute.writeUInt8(1, 8)
+    attribute.writeUInt16LE(0x40, 0x0a)
+    attribute.writeBigUInt64LE(size / 4096n - 1n, 0x18)
+    attribute.writeUInt16LE(0x48, 0x20)
+    for (const field of [0x28, 0x30, 0x38]) attribute.writeBigUInt64LE(size, field)
+    attribute.write('$I30', 0x40, 'utf16le')
+    // A hole of 2^40 clusters.
+    attribute.set([0x06, 0, 0, 0, 0, 0, 1], 0x48)
+    attribute.copy(record, at)
+    rest.copy(record, at + attribute.length)
+    record.writeUInt32LE(at + attribute.length + rest.length, 0x18)
+  })
+  t.match(await reasonOf(t, image), { code: 'unsupported_feature', found: new RegExp(`${size} tell`) })
+})
+
 t.test('a record that was not written as a whole keeps the volume', { skip }, async t => {
   const image = await volume()
   const { mft, recordSize } = await placesOf(image)
