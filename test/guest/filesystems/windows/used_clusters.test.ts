@@ -43,6 +43,16 @@ t.test('free runs beside used ones are handed on', async t => {
 t.test('a free run that holds a used cluster is not believed', async t => {
   const found = (cluster: number, table: number): string =>
     `it calls cluster ${cluster} free, which holds its table ${table}`
+  t.equal(
+    told(
+      [
+        [30, 1],
+        [10, 1],
+      ],
+      [5, 10],
+    ),
+    found(10, 10),
+  )
   t.equal(told([[10, 5]], [0, 11]), found(10, 10))
   t.equal(told([[10, 5]], [14, 2]), found(14, 10))
   t.equal(told([[10, 5]], [0, 10], [12, 1]), found(12, 10))
