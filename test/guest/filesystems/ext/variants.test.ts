@@ -59,10 +59,15 @@ const variants: readonly Variant[] = [
   { name: 'meta_bg', options: '-t ext4 -b 1024 -g 1024 -O meta_bg,^resize_inode' },
   {
     name: 'meta_bg without flex_bg',
-    options: '-t ext4 -b 1024 -g 4096 -O meta_bg,^resize_inode,^flex_bg',
+    options: '-t ext4 -b 1024 -g 2048 -O meta_bg,^resize_inode,^flex_bg',
     isMutated: true,
   },
+  {
+    name: 'meta_bg without sparse_super',
+    options: '-t ext4 -b 1024 -g 2048 -O meta_bg,^resize_inode,^sparse_super',
+  },
   { name: 'sparse_super2', options: '-t ext4 -b 4096 -g 2048 -O sparse_super2' },
+  { name: 'sparse_super2 without flex_bg', options: '-t ext4 -b 4096 -g 2048 -O sparse_super2,^flex_bg' },
   { name: 'bigalloc', options: '-t ext4 -b 4096 -O bigalloc -C 65536', mib: 300 },
   { name: 'bigalloc with blocks of 1 KiB', options: '-t ext4 -b 1024 -O bigalloc -C 16384', isMutated: true },
   { name: 'no flex_bg', options: '-t ext4 -b 4096 -g 2048 -O ^flex_bg' },
