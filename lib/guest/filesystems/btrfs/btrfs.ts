@@ -25,6 +25,7 @@ async function probe(device: BlockDevice): Promise<FileSystem | undefined> {
       // The superblock counts bytes of extents, and not whether they are there once or twice.
       freeBytes: undefined,
       keep: undefined,
+      mayBeMounted: true,
       freeRanges: (found, signal) => tellFreeRanges(volume, found, signal),
     }
   } catch (error) {

@@ -53,6 +53,7 @@ const VARIANTS: readonly BtrfsVariant[] = [
     mkfs: ['--csum', 'xxhash'],
     afterwards: changeUuid,
   },
+  { name: 'BLAKE2b', mib: 600, mkfs: ['--csum', 'blake2'] },
   { name: 'sha256 and zstd', mib: 600, mkfs: ['--csum', 'sha256'], mount: 'compress=zstd' },
   {
     name: 'references of the old kind',

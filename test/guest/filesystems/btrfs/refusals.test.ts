@@ -164,9 +164,8 @@ t.test(
   },
 )
 
-t.test('Btrfs: several devices, a seed, BLAKE2b are reasons to keep it', { skip }, async t => {
-  const image = await makeImage(t, '--csum', 'blake2')
-  t.match(await reasonOf(t, image), { code: 'unsupported_feature', found: /BLAKE2b/ })
+t.test('Btrfs: several devices and a seed are reasons to keep it', { skip }, async t => {
+  const image = await makeImage(t)
   const other = await makeImage(t)
   await runTool('btrfstune', '-f', '-S', '1', other)
   t.match(await reasonOf(t, other), { code: 'unsupported_feature', found: /SEEDING/ })

@@ -59,6 +59,8 @@ for (const { name, mkfs, options, goesRound } of process.env.VBOXMERGE_BUDGET ==
     await compare(other, 'with another UUID')
     await runTool('xfs_repair', '-f', '-L', image)
     await compare(image, 'with a log that xfs_repair made new')
+    await runTool('mkfs.xfs', '-q', '-f', '-K', ...mkfs, image)
+    await compare(image, 'made anew over the old one')
   })
 }
 
