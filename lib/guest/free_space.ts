@@ -3,6 +3,7 @@ import { GuestProblem, type KeepReason } from './file_system.ts'
 import { findVolumes } from './find_volumes.ts'
 import { FreeBlocks } from './free_blocks.ts'
 import { type DeviceGuard, deviceGuard } from './guarded_device.ts'
+import { reasonOfHiddenGuest } from './hidden_guest.ts'
 import { findLogicalVolumes } from './lvm/find_logical_volumes.ts'
 import type { Formats } from './probe.ts'
 import type { Volume } from './volume.ts'
@@ -94,21 +95,27 @@ export async function findFreeSpace(
   const free = disks.map(({ device, blockSize }) => new FreeBlocks(device.size, blockSize))
   const isAsleep = ({ keep }: { readonly keep: KeepReason | undefined }): boolean => keep?.wholeDisk ?? false
   let keepAll = volumes.some(({ fileSystem }) => fileSystem && isAsleep(fileSystem)) ? ASLEEP : undefined
-  const reports: VolumeReport[] = []
+  const walked: Walked[] = []
   for (const volume of volumes) {
-    const { report, own } = keepAll ? kept(volume, keepAll) : await walk(volume, free, guard, signal)
-    reports.push(report)
-    if (isAsleep(report)) keepAll ??= ASLEEP
-    if (own && !addAll(free, own)) keepAll ??= CONTRADICTORY
+    const one = keepAll ? kept(volume, keepAll) : await walk(volume, disks, guard, signal)
+    walked.push(one)
+    if (isAsleep(one.report)) keepAll ??= ASLEEP
   }
+  const hidden = reasonOfHiddenGuest(walked.map(({ report }) => report))
+  const reports = walked.map(({ report, own }, index) => {
+    const keep = keepAll ?? (volumes[index]?.fileSystem?.mayBeMounted ? hidden : undefined)
+    if (report.keep === undefined && keep) return { ...report, keep }
+    if (own && !addAll(free, own)) keepAll ??= CONTRADICTORY
+    return report
+  })
+  const nothing = keepAll
   return {
-    volumes:
-      keepAll === undefined ? reports : reports.map(report => ({ ...report, keep: report.keep ?? keepAll })),
+    volumes: nothing ? reports.map(report => ({ ...report, keep: report.keep ?? nothing })) : reports,
     disks: free.map(blocks => ({
-      isFree: block => keepAll === undefined && blocks.isFree(block),
-      freeBlocks: keepAll === undefined ? blocks.count() : 0,
+      isFree: block => nothing === undefined && blocks.isFree(block),
+      freeBlocks: nothing === undefined ? blocks.count() : 0,
     })),
-    isHibernated: keepAll === ASLEEP,
+    isHibernated: nothing === ASLEEP,
   }
 }
 
@@ -121,14 +128,14 @@ interface Walked {
 /** Collects what a volume calls free, if it is to be believed to the end. */
 async function walk(
   volume: Volume,
-  total: readonly FreeBlocks[],
+  disks: readonly GuestDisk[],
   guard: DeviceGuard,
   signal: AbortSignal | undefined,
 ): Promise<Walked> {
   const { fileSystem, device } = volume
   const keep = volume.keep ?? fileSystem?.keep
   if (fileSystem === undefined || keep) return kept(volume, keep)
-  const own = total.map(({ diskSize, blockSize }) => new FreeBlocks(diskSize, blockSize))
+  const own = disks.map(({ device: { size }, blockSize }) => new FreeBlocks(size, blockSize))
   let freeBytes = 0
   const found = (disk: number, start: number, length: number): void => {
     const blocks = own[disk] as FreeBlocks

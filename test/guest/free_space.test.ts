@@ -185,6 +185,33 @@ t.test('a guest that sleeps keeps every block of all its disks', async t => {
   }
 })
 
+t.test('a guest that sleeps is seen beside the signature of something else', async t => {
+  const asleep = { ...format('f', { keep: sleeping, freeRanges: async () => {} }), kind: 'other' }
+  t.ok((await look([allFree, asleep], diskWith('ff'))).isHibernated)
+})
+
+t.test('a file system that may be mounted is kept where a guest could sleep unseen', async t => {
+  const mounted = format('m', { mayBeMounted: true })
+  const locked = format('l', { kind: 'luks', keep: { code: 'encrypted', found: 'it is encrypted' } })
+  const dirty = format('d', {
+    kind: 'xfs',
+    freeRanges: async () => {
+      throw new GuestProblem({ code: 'unclean', found: 'it was not unmounted' })
+    },
+  })
+  const ofWindows = format('w', { kind: 'ntfs', keep: { code: 'unclean', found: 'it is dirty' } })
+  const formats = [allFree, mounted, locked, dirty, ofWindows]
+  t.same(freeOf(await look(formats, diskWith('mf?'))), [1, 2, 3, 4, 5, 6, 7, 8])
+  t.same(freeOf(await look(formats, diskWith('mfw'))), [1, 2, 3, 4, 5, 6, 7, 8])
+  for (const bed of ['l', 'd']) {
+    for (const devices of [[diskWith(`mf${bed}`)], [diskWith('mf'), diskWith(bed)]]) {
+      const space = await look(formats, ...devices)
+      t.same(freeOf(space), [5, 6, 7, 8], 'the other volume is not in doubt')
+      t.match(space.volumes[0], { kind: 'm', keep: { code: 'unclean', found: /sleeps in partition/ } })
+    }
+  }
+})
+
 t.test('a volume with the signatures of two formats is left alone', async t => {
   const other = { ...format('f', {}), kind: 'other' }
   const space = await look([allFree, other], diskWith('f'))
