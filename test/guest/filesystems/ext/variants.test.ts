@@ -16,7 +16,7 @@ import { bytesInWholeMib, freeByDumpe2fs, joined } from './dumpe2fs.ts'
 const MIB = 2 ** 20
 const skip = requireTools('root', 'mkfs.ext4', 'dumpe2fs', 'e2fsck', 'debugfs', 'resize2fs')
 const seed = seedOfRun()
-/** With a budget of its own the test of the test is made for every variant. */
+/** With a budget of its own all variants are made, and each test is tested; else every second. */
 const isThorough = process.env.VBOXMERGE_BUDGET !== undefined
 
 interface Variant {
@@ -94,7 +94,9 @@ const variants: readonly Variant[] = [
   },
 ]
 
-for (const variant of variants) {
+const picked = variants.filter((_, at) => isThorough || (at + seed) % 2 === 0)
+
+for (const variant of picked) {
   t.test(variant.name, { skip }, async t => {
     t.comment(`VBOXMERGE_SEED=${seed}`)
     const patient = await makePatient(t, variant)
