@@ -9,7 +9,7 @@ import { writeTree } from '../../../fixtures/guest/tree.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
 
 const skip = NTFS_TOOLS
-const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 2
+const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
 
 t.test('a volume of any bytes is answered soon', { skip }, async t => {
   const seed = seedOfRun()

@@ -1,11 +1,11 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { partOf } from '../../../../lib/guest/device.ts'
 import type { KeepReason } from '../../../../lib/guest/file_system.ts'
 import { ntfs } from '../../../../lib/guest/filesystems/ntfs/ntfs.ts'
 import { decodeRuns } from '../../../../lib/guest/filesystems/ntfs/run_list.ts'
-import { fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
+import { copyImage, fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
 import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { keepReasonOf } from '../../../fixtures/guest/keep_reason.ts'
 import {
@@ -28,9 +28,7 @@ const SHADOW_COPIES = '{3808876b-c176-4e48-b7ae-04046e6cc752}'
 /** A copy of one and the same small volume, for each test to spoil. */
 async function volume(): Promise<string> {
   master ??= await ntfsImage(root, { mib: 8, clusterSize: 4096 })
-  const copy = `${master}.${++copies}`
-  await copyFile(master, copy)
-  return copy
+  return copyImage(master, `.${++copies}`)
 }
 
 let master: string | undefined
