@@ -1,6 +1,6 @@
 // Every kind of ext that mke2fs makes: what is called free is exactly what e2fsprogs calls free, and overwriting all
 // of it loses nothing.
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ext } from '../../../../lib/guest/filesystems/ext/ext.ts'
@@ -94,6 +94,19 @@ const variants: readonly Variant[] = [
   },
 ]
 
+t.test('what mke2fs leaves free before any file is written', { skip }, async t => {
+  // Most groups were never used now, so their bitmaps have to be computed.
+  for (const variant of variants.filter(({ resizedMib }) => resizedMib === undefined)) {
+    const image = await makeDiskImage(t, variant.mib ?? 48, { prefillSeed: seed })
+    await makeFileSystem(image, variant)
+    const device = await fileDevice(t, image)
+    const found = await ext.probe(device)
+    if (found === undefined) throw new Error(`${variant.name} is not found`)
+    t.same(joined(await collectFreeRanges(device, found)), await freeByDumpe2fs(image), variant.name)
+    await rm(image)
+  }
+})
+
 const picked = variants.filter((_, at) => isThorough || (at + seed) % 2 === 0)
 
 for (const variant of picked) {
@@ -131,13 +144,7 @@ async function makePatient(t: Parameters<typeof makeDiskImage>[0], variant: Vari
   const isFilled = variant.isUnmountable === true
   const folder = await quickFolder(t)
   if (isFilled) await writeTree(folder, seed, { files: 24, largest: MIB })
-  await runTool(
-    'mke2fs',
-    ...['-q', '-F', '-L', 'a name', ...variant.options.split(' ')],
-    ...(isFilled ? ['-d', folder] : []),
-    image,
-    `${variant.mib ?? 48}M`,
-  )
+  await makeFileSystem(image, variant, ...(isFilled ? ['-d', folder] : []))
   // mke2fs does not count what it copies.
   if (isFilled) await tryTool('e2fsck', '-fy', image)
   if (variant.resizedMib !== undefined) await runTool('resize2fs', image)
@@ -147,6 +154,14 @@ async function makePatient(t: Parameters<typeof makeDiskImage>[0], variant: Vari
     check: path => runTool('e2fsck', '-fn', path),
     hash: path => (isFilled ? hashByDebugfs(t, path) : hashFiles(path)),
   }
+}
+
+async function makeFileSystem(
+  image: string,
+  { options, mib = 48 }: Variant,
+  ...more: readonly string[]
+): Promise<void> {
+  await runTool('mke2fs', '-q', '-F', '-L', 'a name', ...options.split(' '), ...more, image, `${mib}M`)
 }
 
 async function hashByDebugfs(t: Parameters<typeof makeDiskImage>[0], image: string): Promise<Hashes> {
