@@ -1,10 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { GuestProblem } from '../../file_system.ts'
 
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
 /** Returns a part of a view. */
 export function partOfView(view: DataView, at: number, length: number): DataView {
   return new DataView(view.buffer, view.byteOffset + at, length)

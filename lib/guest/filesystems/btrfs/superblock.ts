@@ -1,9 +1,10 @@
 import type { Buffer } from 'node:buffer'
 import { type BlockDevice, readBytes } from '../../device.ts'
 import { GuestProblem } from '../../file_system.ts'
+import { viewOf } from '../../numbers.ts'
 import { checksumOf, type IsSealed } from './checksums.ts'
 import { checkFeatures, METADATA_UUID } from './features.ts'
-import { bytesAt, damaged, u64At, viewOf } from './fields.ts'
+import { bytesAt, damaged, u64At } from './fields.ts'
 import {
   DEV,
   MAGIC,

@@ -1,6 +1,7 @@
 import { type BlockDevice, readBytes } from '../../device.ts'
+import { viewOf } from '../../numbers.ts'
 import { type ChunkMap, chunkOf } from './chunks.ts'
-import { bytesAt, damaged, partOfView, u64At, viewOf } from './fields.ts'
+import { bytesAt, damaged, partOfView, u64At } from './fields.ts'
 import { HEADER, ITEM, KEY, MAX_LEVELS, POINTER } from './layout.ts'
 import type { Superblock, TreeRoot } from './superblock.ts'
 
