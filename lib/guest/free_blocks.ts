@@ -32,6 +32,15 @@ export class FreeBlocks {
     return ((this.#free.get((block - index) / PAGE)?.[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
   }
 
+  /** The blocks of which no byte is in use. */
+  *blocks(): Generator<number, void> {
+    for (const [page, bits] of this.#free) {
+      for (let index = 0; index < PAGE; index++) {
+        if (((bits[index >> 3] ?? 0) >> (index & 7)) & 1) yield page * PAGE + index
+      }
+    }
+  }
+
   /** Number of blocks of which no byte is in use. */
   count(): number {
     let count = 0
@@ -72,14 +81,7 @@ export class FreeBlocks {
    * @throws {GuestProblem} When both were given the same bytes.
    */
   addAll(other: FreeBlocks): void {
-    for (const [page, bits] of other.#free) {
-      for (let index = 0; index < PAGE; index++) {
-        if (((bits[index >> 3] ?? 0) >> (index & 7)) & 1) {
-          const block = page * PAGE + index
-          this.#addToBlock(block, this.#lengthOf(block))
-        }
-      }
-    }
+    for (const block of other.blocks()) this.#addToBlock(block, this.#lengthOf(block))
     for (const [page, counts] of other.#partly) {
       for (const [index, bytes] of counts.entries()) {
         if (bytes > 0) this.#addToBlock(page * PAGE + index, bytes)

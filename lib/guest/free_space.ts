@@ -1,5 +1,5 @@
 import type { BlockDevice } from './device.ts'
-import { GuestProblem, type KeepReason } from './file_system.ts'
+import type { KeepReason } from './file_system.ts'
 import { findVolumes } from './find_volumes.ts'
 import { FreeBlocks } from './free_blocks.ts'
 import { type DeviceGuard, deviceGuard } from './guarded_device.ts'
@@ -7,12 +7,15 @@ import { reasonOfHiddenGuest } from './hidden_guest.ts'
 import { findLogicalVolumes } from './lvm/find_logical_volumes.ts'
 import type { Formats } from './probe.ts'
 import type { Volume } from './volume.ts'
+import { addAll, keptVolume, type Walked, walkVolume } from './walk_volume.ts'
 
 /** A disk of a machine, as its guest sees it. */
 export interface GuestDisk {
   readonly device: BlockDevice
   /** Bytes of the blocks that are kept or dropped as a whole. */
   readonly blockSize: number
+  /** Whether the images hold data of a block. By default all do. */
+  readonly holds?: (block: number) => boolean
 }
 
 /** What was found of a volume. */
@@ -23,6 +26,7 @@ export interface VolumeReport {
   readonly where: string
   /** Name of what lies in it: `ext4`, `luks`; `unknown` when there is no signature of anything known. */
   readonly kind: string
+  /** The guest's own words: any characters. */
   readonly label: string | undefined
   /** Bytes of the place. */
   readonly size: number
@@ -30,6 +34,8 @@ export interface VolumeReport {
   readonly used: number | undefined
   /** Bytes that hold nothing; of a kept volume what its own counters say, if they are to be had. */
   readonly free: number | undefined
+  /** Bytes of free blocks that lie wholly in it and that the images hold; undefined for a volume that is kept. */
+  readonly reclaimable: number | undefined
   /** Why every byte of it is kept. */
   readonly keep: KeepReason | undefined
 }
@@ -58,9 +64,6 @@ export interface FreeSpaceOptions {
   readonly formats?: Formats
 }
 
-/** Boot loaders, partition tables and their backups lie here, whatever the volumes say. */
-const KEPT_AT_BOTH_ENDS = 2 ** 20
-
 const ASLEEP: KeepReason = {
   code: 'hibernated',
   found: 'a guest that sleeps remembers what is free here',
@@ -87,103 +90,68 @@ export async function findFreeSpace(
   { signal, formats }: FreeSpaceOptions = {},
 ): Promise<FreeSpace> {
   const guard = deviceGuard(signal)
-  const onDisks: Volume[] = []
-  for (const [disk, { device }] of disks.entries()) {
-    onDisks.push(...(await findVolumes(disk, guard.guard(device), guard, formats)))
-  }
-  const volumes = await findLogicalVolumes(onDisks, guard, formats)
-  const free = disks.map(({ device, blockSize }) => new FreeBlocks(device.size, blockSize))
-  const isAsleep = ({ keep }: { readonly keep: KeepReason | undefined }): boolean => keep?.wholeDisk ?? false
-  let keepAll = volumes.some(({ fileSystem }) => fileSystem && isAsleep(fileSystem)) ? ASLEEP : undefined
+  const volumes = await allVolumes(
+    disks.map(({ device }) => device),
+    guard,
+    formats,
+  )
   const walked: Walked[] = []
+  let isHibernated = volumes.some(({ fileSystem }) => fileSystem?.keep?.wholeDisk)
   for (const volume of volumes) {
-    const one = keepAll ? kept(volume, keepAll) : await walk(volume, disks, guard, signal)
+    const one = isHibernated ? keptVolume(volume, ASLEEP) : await walkVolume(volume, disks, guard, signal)
     walked.push(one)
-    if (isAsleep(one.report)) keepAll ??= ASLEEP
+    if (one.report.keep?.wholeDisk) isHibernated = true
   }
+  const free = disks.map(({ device, blockSize }) => new FreeBlocks(device.size, blockSize))
   const hidden = reasonOfHiddenGuest(walked.map(({ report }) => report))
+  let keepAll = isHibernated ? ASLEEP : undefined
   const reports = walked.map(({ report, own }, index) => {
     const keep = keepAll ?? (volumes[index]?.fileSystem?.mayBeMounted ? hidden : undefined)
-    if (report.keep === undefined && keep) return { ...report, keep }
-    if (own && !addAll(free, own)) keepAll ??= CONTRADICTORY
+    if (keep) return withKeep(report, keep)
+    if (own && !addAll(free, own)) keepAll = CONTRADICTORY
     return report
   })
   const nothing = keepAll
   return {
-    volumes: nothing ? reports.map(report => ({ ...report, keep: report.keep ?? nothing })) : reports,
+    volumes: nothing ? reports.map(report => withKeep(report, nothing)) : reports,
     disks: free.map(blocks => ({
       isFree: block => nothing === undefined && blocks.isFree(block),
       freeBlocks: nothing === undefined ? blocks.count() : 0,
     })),
-    isHibernated: nothing === ASLEEP,
+    isHibernated,
   }
 }
 
-interface Walked {
-  readonly report: VolumeReport
-  /** By disk: what it calls free. */
-  readonly own?: readonly FreeBlocks[]
+/**
+ * Tells what lies on disks, without looking for what is free there: that is what the volumes' own counters say.
+ *
+ * @throws The signal's reason; what reading a device throws.
+ */
+export async function listVolumes(
+  devices: readonly BlockDevice[],
+  { signal, formats }: FreeSpaceOptions = {},
+): Promise<VolumeReport[]> {
+  const volumes = await allVolumes(devices, deviceGuard(signal), formats)
+  return volumes.map(volume => {
+    const { report } = keptVolume(volume, undefined)
+    const isKept = volume.fileSystem === undefined || (volume.keep ?? volume.fileSystem.keep) !== undefined
+    return isKept ? report : { ...report, keep: undefined }
+  })
 }
 
-/** Collects what a volume calls free, if it is to be believed to the end. */
-async function walk(
-  volume: Volume,
-  disks: readonly GuestDisk[],
+async function allVolumes(
+  devices: readonly BlockDevice[],
   guard: DeviceGuard,
-  signal: AbortSignal | undefined,
-): Promise<Walked> {
-  const { fileSystem, device } = volume
-  const keep = volume.keep ?? fileSystem?.keep
-  if (fileSystem === undefined || keep) return kept(volume, keep)
-  const own = disks.map(({ device: { size }, blockSize }) => new FreeBlocks(size, blockSize))
-  let freeBytes = 0
-  const found = (disk: number, start: number, length: number): void => {
-    const blocks = own[disk] as FreeBlocks
-    const from = Math.max(start, KEPT_AT_BOTH_ENDS)
-    const to = Math.min(start + length, blocks.diskSize - KEPT_AT_BOTH_ENDS)
-    if (from < to) blocks.add(from, to - from)
+  formats: Formats | undefined,
+): Promise<Volume[]> {
+  const volumes: Volume[] = []
+  for (const [disk, device] of devices.entries()) {
+    volumes.push(...(await findVolumes(disk, guard.guard(device), guard, formats)))
   }
-  try {
-    await fileSystem.freeRanges((start, length) => {
-      checkInside(device, start, length)
-      freeBytes += length
-      volume.toDisks(start, length, found)
-    }, signal)
-  } catch (error) {
-    return kept(volume, guard.reasonOf(error))
-  }
-  const used = device.size - freeBytes
-  return { report: { ...describe(volume), used, free: freeBytes, keep: undefined }, own }
+  return await findLogicalVolumes(volumes, guard, formats)
 }
 
-/** Returns false when two volumes call the same bytes free; then nothing that was found is sure. */
-function addAll(total: readonly FreeBlocks[], own: readonly FreeBlocks[]): boolean {
-  try {
-    for (const [disk, blocks] of own.entries()) total[disk]?.addAll(blocks)
-    return true
-  } catch (error) {
-    if (error instanceof GuestProblem) return false
-    throw error
-  }
-}
-
-/** What lies behind the end of a volume belongs to another. */
-function checkInside({ size }: BlockDevice, start: number, length: number): void {
-  if (start >= 0 && length > 0 && start + length <= size) return
-  throw new GuestProblem({ code: 'damaged', found: 'what it calls free is not inside it' })
-}
-
-function kept(volume: Volume, reason: KeepReason | undefined): Walked {
-  const { fileSystem, device } = volume
-  const keep = volume.keep ??
-    fileSystem?.keep ??
-    reason ?? { code: 'unknown', found: 'it carries no signature of a file system that is known here' }
-  const free = fileSystem?.freeBytes
-  const used = free === undefined ? undefined : device.size - free
-  return { report: { ...describe(volume), used, free, keep } }
-}
-
-function describe({ disk, where, fileSystem, device }: Volume): Omit<VolumeReport, 'used' | 'free' | 'keep'> {
-  const { kind = 'unknown', label } = fileSystem ?? {}
-  return { disk, where, kind, label, size: device.size }
+/** The reason of a volume itself says more than the one that keeps it with others. */
+function withKeep(report: VolumeReport, keep: KeepReason): VolumeReport {
+  return { ...report, reclaimable: undefined, keep: report.keep ?? keep }
 }

@@ -1,8 +1,9 @@
 // Whole disks: whatever is called free is overwritten, and every file of every volume must still be there.
+import { writeFile } from 'node:fs/promises'
 import t from 'tap'
 import type { ByteRange } from '../../lib/guest/device.ts'
 import { type FreeSpace, findFreeSpace } from '../../lib/guest/free_space.ts'
-import { fileDevice, fillRanges, makeDiskImage, writeBytes } from '../fixtures/guest/disk_image.ts'
+import { copyImage, fileDevice, fillRanges, makeDiskImage, writeBytes } from '../fixtures/guest/disk_image.ts'
 import {
   examine,
   ext4,
@@ -16,9 +17,10 @@ import {
   xfs,
 } from '../fixtures/guest/layout.ts'
 import { withLvm } from '../fixtures/guest/lvm.ts'
+import { powerCut, withMount } from '../fixtures/guest/mount.ts'
 import { partitionDisk } from '../fixtures/guest/partition_disk.ts'
 import { requireTools, runTool } from '../fixtures/guest/tools.ts'
-import { differences } from '../fixtures/guest/tree.ts'
+import { differences, type Hashes, writeTree } from '../fixtures/guest/tree.ts'
 
 const MIB = 2 ** 20
 const BLOCK = 2 ** 16
@@ -218,5 +220,57 @@ t.test(
     const space = await look()
     t.ok(space.isHibernated)
     t.equal(space.disks[0]?.freeBlocks, 0)
+  },
+)
+
+t.test(
+  'a journal is looked through only where no guest can sleep in what is encrypted',
+  { skip: requireTools(...extTools, 'cryptsetup', 'wipefs') },
+  async t => {
+    const image = await makeDiskImage(t, 120)
+    await partitionDisk(image, 'label: dos\n1M,64M,L\n65M,20M,L\n85M,34M,L\n')
+    const root = { part: mib(1, 64), kind: ext4 }
+    const boot = { part: mib(65, 20), kind: ext4 }
+    await install(image, [root, boot])
+    const locked = { ...root, part: mib(85, 34) }
+    await onPlace(image, locked, async device => {
+      const key = `${image}.key`
+      await writeFile(key, 'not secret')
+      const quick = ['--pbkdf', 'pbkdf2', '--pbkdf-force-iterations', '1000']
+      await runTool('cryptsetup', '-q', 'luksFormat', ...quick, '--key-file', key, device)
+    })
+    const cut = await withMount(image, { part: root.part }, async folder => {
+      await writeTree(folder, 9, { files: 20, fsync: true, removed: 0 })
+      return await powerCut(image)
+    })
+    const look = async (): Promise<FreeSpace> =>
+      await findFreeSpace([{ device: await fileDevice(t, cut), blockSize: BLOCK }])
+    t.match((await look()).volumes, [
+      { kind: 'ext4', keep: { code: 'unclean', found: /sleeps in partition 3 \(luks\)/ } },
+      { kind: 'ext4', keep: undefined },
+      { kind: 'luks', keep: { code: 'encrypted' } },
+    ])
+    await onPlace(cut, locked, device => runTool('wipefs', '-q', '-a', device))
+    t.match((await look()).volumes, [
+      { kind: 'ext4', keep: undefined },
+      { kind: 'ext4', keep: undefined },
+      { kind: 'unknown', keep: { code: 'unknown' } },
+    ])
+    // Mounting it replays the journal: in a copy before anything is dropped, and in the disk itself afterwards.
+    const started = async (disk: string): Promise<Hashes> => {
+      await withMount(disk, { part: root.part }, async () => {})
+      return await examine(disk, [root, boot])
+    }
+    const before = await started(await copyImage(cut))
+    const space = await look()
+    for (let block = 0; block * BLOCK < 120 * MIB; block++) {
+      if (space.disks[0]?.isFree(block))
+        await fillRanges(cut, [{ start: block * BLOCK, length: BLOCK }], 0xa5)
+    }
+    t.same(differences(before, await started(cut)), [])
+    t.ok(
+      [...before.keys()].some(path => path.includes('t9')),
+      'what was flushed last is there',
+    )
   },
 )

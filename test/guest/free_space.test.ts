@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { BlockDevice } from '../../lib/guest/device.ts'
 import { type FileSystem, type Format, GuestProblem, type KeepReason } from '../../lib/guest/file_system.ts'
-import { type FreeSpace, findFreeSpace } from '../../lib/guest/free_space.ts'
+import { type FreeSpace, findFreeSpace, listVolumes } from '../../lib/guest/free_space.ts'
 
 const MIB = 2 ** 20
 const BLOCK = MIB
@@ -250,4 +250,36 @@ t.test('looking stops when it is told to', async t => {
   })
   const options = { signal: controller.signal, formats: { containers: [], fileSystems: [stops] } }
   await t.rejects(findFreeSpace([{ device: disk, blockSize: BLOCK }], options), { message: 'enough' })
+})
+
+t.test('volumes are listed with what their own counters say', async t => {
+  const counts = format('c', {
+    freeBytes: MIB,
+    label: 'data',
+    freeRanges: async () => Promise.reject(new Error('nothing is looked for')),
+  })
+  const dirty = format('d', { freeBytes: MIB, keep: { code: 'unclean', found: 'it was not unmounted' } })
+  const formats = { containers: [], fileSystems: [counts, dirty] }
+  t.match(await listVolumes([diskWith('cd?')], { formats }), [
+    {
+      where: 'partition 1',
+      kind: 'c',
+      label: 'data',
+      size: 4 * MIB,
+      used: 3 * MIB,
+      free: MIB,
+      keep: undefined,
+    },
+    { where: 'partition 2', kind: 'd', free: MIB, keep: { code: 'unclean' } },
+    { where: 'partition 3', kind: 'unknown', free: undefined, keep: { code: 'unknown' } },
+  ])
+})
+
+t.test('only what the images hold can be given back', async t => {
+  const device = diskWith('ff')
+  const holds = (block: number): boolean => block < 3
+  const { volumes } = await findFreeSpace([{ device, blockSize: BLOCK, holds }], {
+    formats: { containers: [], fileSystems: [allFree] },
+  })
+  t.match(volumes, [{ reclaimable: 2 * MIB }, { reclaimable: 0 }])
 })
