@@ -25,6 +25,8 @@ const skip =
 
 const seed = seedOfRun()
 
+t.setTimeout(600_000)
+
 const isThorough = process.env.VBOXMERGE_BUDGET !== undefined
 
 const PLAIN: BtrfsVariant = { name: 'as mkfs.btrfs makes it', mib: 600, mkfs: ['-L', 'a label'] }
@@ -63,7 +65,7 @@ const VARIANTS: readonly BtrfsVariant[] = [
   { name: 'balanced and made smaller', mib: 1024, mkfs: ['-d', 'single'], fill: balance },
 ]
 
-for (const variant of isThorough ? VARIANTS : randomFrom(seed).shuffle(VARIANTS).slice(0, 3)) {
+for (const variant of isThorough ? VARIANTS : randomFrom(seed).shuffle(VARIANTS).slice(0, 2)) {
   t.test(`Btrfs, ${variant.name}: what is called free is not missed`, { skip }, async t => {
     t.comment(`VBOXMERGE_SEED=${seed}`)
     const patient = await makeBtrfs(t, variant, seed)

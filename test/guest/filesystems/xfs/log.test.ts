@@ -14,6 +14,8 @@ const skip =
 
 const seed = seedOfRun()
 
+t.setTimeout(600_000)
+
 /** With a stripe unit of 256 KiB, 256 flushes go once round the log of 64 MiB. */
 const LOGS = [
   { name: 'buffers of 256 KiB', mkfs: [], options: 'logbsize=256k', goesRound: false },
