@@ -15,7 +15,7 @@ const skip = requireTools('root', 'losetup', 'sfdisk', 'mkfs.ext4', 'mkswap', 'l
 const MIB = 2 ** 20
 const BLOCK = 2 ** 16
 const CRC_START = 0xf597a6cf
-const seconds = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 2
+const seconds = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
 
 type Test = Parameters<typeof makeDiskImage>[0]
 
