@@ -41,6 +41,11 @@ export interface FileSystem {
   /** Why all of it is kept; `freeRanges` tells nothing then. */
   readonly keep: KeepReason | undefined
   /**
+   * True when a guest may have it mounted and still be right about it (a journal that was looked through, a format
+   * without a mark of being mounted). Such a volume counts only where no guest can sleep unseen.
+   */
+  readonly mayBeMounted?: boolean
+  /**
    * Tells each run of bytes that holds nothing that is needed: positions on the device, in any order, none twice.
    * What it told is worth nothing unless it returns: checks of counters come last.
    *

@@ -2,6 +2,7 @@ import { bitlocker, luks } from './containers/encrypted.ts'
 import { firmwareRaid } from './containers/firmware_raid.ts'
 import { md } from './containers/md.ts'
 import type { Format } from './file_system.ts'
+import { btrfs } from './filesystems/btrfs/btrfs.ts'
 import { exfat } from './filesystems/exfat/exfat.ts'
 import { ext } from './filesystems/ext/ext.ts'
 import { fat } from './filesystems/fat/fat.ts'
@@ -18,4 +19,4 @@ import { lvm2 } from './lvm/lvm2.ts'
 export const CONTAINERS: readonly Format[] = [md, firmwareRaid, luks, bitlocker]
 
 /** What lies on a volume by itself. A volume with the signatures of two is kept. */
-export const FILE_SYSTEMS: readonly Format[] = [lvm2, ntfs, exfat, fat, ext, xfs, swap, recognised]
+export const FILE_SYSTEMS: readonly Format[] = [lvm2, ntfs, exfat, fat, ext, xfs, btrfs, swap, recognised]

@@ -1,25 +1,24 @@
 import { GuestProblem } from './file_system.ts'
 
-/** Blocks whose counts are kept together, and only where a range begins or ends. */
+/** Blocks that are kept together: memory is taken only for pages in which something is free. */
 const PAGE = 4096
 
 /**
  * Counts the free bytes of each block of a disk. Ranges come in any order; a block is free once every byte of it is,
- * up to the end of the disk. Takes one bit a block, and four bytes more for blocks near the ends of ranges.
+ * up to the end of the disk. Takes one bit a free block, and four bytes more for blocks near the ends of ranges.
  */
 export class FreeBlocks {
   /** Bytes. */
   readonly diskSize: number
   /** Bytes, up to 2^31. */
   readonly blockSize: number
-  readonly #free: Uint8Array
+  readonly #free = new Map<number, Uint8Array>()
   readonly #partly = new Map<number, Uint32Array>()
   #freeBytes = 0
 
   constructor(diskSize: number, blockSize: number) {
     this.diskSize = diskSize
     this.blockSize = blockSize
-    this.#free = new Uint8Array(Math.ceil(Math.ceil(diskSize / blockSize) / 8))
   }
 
   /** Bytes of all ranges. */
@@ -29,13 +28,25 @@ export class FreeBlocks {
 
   /** Whether no byte of a block is in use. */
   isFree(block: number): boolean {
-    return ((this.#free[Math.floor(block / 8)] ?? 0) & (1 << (block % 8))) !== 0
+    const index = block % PAGE
+    return ((this.#free.get((block - index) / PAGE)?.[index >> 3] ?? 0) & (1 << (index & 7))) !== 0
+  }
+
+  /** The blocks of which no byte is in use. */
+  *blocks(): Generator<number, void> {
+    for (const [page, bits] of this.#free) {
+      for (let index = 0; index < PAGE; index++) {
+        if (((bits[index >> 3] ?? 0) >> (index & 7)) & 1) yield page * PAGE + index
+      }
+    }
   }
 
   /** Number of blocks of which no byte is in use. */
   count(): number {
     let count = 0
-    for (let bits of this.#free) for (; bits !== 0; bits &= bits - 1) count++
+    for (const page of this.#free.values()) {
+      for (let bits of page) for (; bits !== 0; bits &= bits - 1) count++
+    }
     return count
   }
 
@@ -70,12 +81,7 @@ export class FreeBlocks {
    * @throws {GuestProblem} When both were given the same bytes.
    */
   addAll(other: FreeBlocks): void {
-    for (let at = 0; at < other.#free.length; at++) {
-      const bits = other.#free[at] as number
-      for (let bit = 0; bits >> bit !== 0; bit++) {
-        if ((bits >> bit) & 1) this.#addToBlock(at * 8 + bit, this.#lengthOf(at * 8 + bit))
-      }
-    }
+    for (const block of other.blocks()) this.#addToBlock(block, this.#lengthOf(block))
     for (const [page, counts] of other.#partly) {
       for (const [index, bytes] of counts.entries()) {
         if (bytes > 0) this.#addToBlock(page * PAGE + index, bytes)
@@ -96,8 +102,9 @@ export class FreeBlocks {
     const sum = (counts?.[index] ?? 0) + bytes
     if (sum > length || this.isFree(block)) throw wrongRange('it calls the same bytes free twice')
     if (sum === length) {
-      const at = Math.floor(block / 8)
-      this.#free[at] = (this.#free[at] ?? 0) | (1 << (block % 8))
+      const bits = this.#free.get(page) ?? new Uint8Array(PAGE / 8)
+      bits[index >> 3] = (bits[index >> 3] ?? 0) | (1 << (index & 7))
+      this.#free.set(page, bits)
       if (counts) counts[index] = 0
       return
     }

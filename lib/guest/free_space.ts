@@ -1,11 +1,13 @@
 import type { BlockDevice } from './device.ts'
-import { GuestProblem, type KeepReason } from './file_system.ts'
+import type { KeepReason } from './file_system.ts'
 import { findVolumes } from './find_volumes.ts'
 import { FreeBlocks } from './free_blocks.ts'
 import { type DeviceGuard, deviceGuard } from './guarded_device.ts'
+import { reasonOfHiddenGuest } from './hidden_guest.ts'
 import { findLogicalVolumes } from './lvm/find_logical_volumes.ts'
 import type { Formats } from './probe.ts'
 import type { Volume } from './volume.ts'
+import { addAll, keptVolume, type Walked, walkVolume } from './walk_volume.ts'
 
 /** A disk of a machine, as its guest sees it. */
 export interface GuestDisk {
@@ -24,6 +26,7 @@ export interface VolumeReport {
   readonly where: string
   /** Name of what lies in it: `ext4`, `luks`; `unknown` when there is no signature of anything known. */
   readonly kind: string
+  /** The guest's own words: any characters. */
   readonly label: string | undefined
   /** Bytes of the place. */
   readonly size: number
@@ -61,9 +64,6 @@ export interface FreeSpaceOptions {
   readonly formats?: Formats
 }
 
-/** Boot loaders, partition tables and their backups lie here, whatever the volumes say. */
-const KEPT_AT_BOTH_ENDS = 2 ** 20
-
 const ASLEEP: KeepReason = {
   code: 'hibernated',
   found: 'a guest that sleeps remembers what is free here',
@@ -90,29 +90,35 @@ export async function findFreeSpace(
   { signal, formats }: FreeSpaceOptions = {},
 ): Promise<FreeSpace> {
   const guard = deviceGuard(signal)
-  const onDisks: Volume[] = []
-  for (const [disk, { device }] of disks.entries()) {
-    onDisks.push(...(await findVolumes(disk, guard.guard(device), guard, formats)))
-  }
-  const volumes = await findLogicalVolumes(onDisks, guard, formats)
-  const free = disks.map(({ device, blockSize }) => new FreeBlocks(device.size, blockSize))
-  const isAsleep = ({ keep }: { readonly keep: KeepReason | undefined }): boolean => keep?.wholeDisk ?? false
-  let keepAll = volumes.some(({ fileSystem }) => fileSystem && isAsleep(fileSystem)) ? ASLEEP : undefined
-  const reports: VolumeReport[] = []
+  const volumes = await allVolumes(
+    disks.map(({ device }) => device),
+    guard,
+    formats,
+  )
+  const walked: Walked[] = []
+  let isHibernated = volumes.some(({ fileSystem }) => fileSystem?.keep?.wholeDisk)
   for (const volume of volumes) {
-    const { report, own } = keepAll ? kept(volume, keepAll) : await walk(volume, disks, guard, signal)
-    reports.push(report)
-    if (isAsleep(report)) keepAll ??= ASLEEP
-    if (own && !addAll(free, own)) keepAll ??= CONTRADICTORY
+    const one = isHibernated ? keptVolume(volume, ASLEEP) : await walkVolume(volume, disks, guard, signal)
+    walked.push(one)
+    if (one.report.keep?.wholeDisk) isHibernated = true
   }
+  const free = disks.map(({ device, blockSize }) => new FreeBlocks(device.size, blockSize))
+  const hidden = reasonOfHiddenGuest(walked.map(({ report }) => report))
+  let keepAll = isHibernated ? ASLEEP : undefined
+  const reports = walked.map(({ report, own }, index) => {
+    const keep = keepAll ?? (volumes[index]?.fileSystem?.mayBeMounted ? hidden : undefined)
+    if (keep) return withKeep(report, keep)
+    if (own && !addAll(free, own)) keepAll = CONTRADICTORY
+    return report
+  })
+  const nothing = keepAll
   return {
-    volumes:
-      keepAll === undefined ? reports : reports.map(report => ({ ...report, keep: report.keep ?? keepAll })),
+    volumes: nothing ? reports.map(report => withKeep(report, nothing)) : reports,
     disks: free.map(blocks => ({
-      isFree: block => keepAll === undefined && blocks.isFree(block),
-      freeBlocks: keepAll === undefined ? blocks.count() : 0,
+      isFree: block => nothing === undefined && blocks.isFree(block),
+      freeBlocks: nothing === undefined ? blocks.count() : 0,
     })),
-    isHibernated: keepAll === ASLEEP,
+    isHibernated,
   }
 }
 
@@ -125,102 +131,27 @@ export async function listVolumes(
   devices: readonly BlockDevice[],
   { signal, formats }: FreeSpaceOptions = {},
 ): Promise<VolumeReport[]> {
-  const guard = deviceGuard(signal)
-  const reports: VolumeReport[] = []
-  for (const [disk, device] of devices.entries()) {
-    const volumes = await findVolumes(disk, guard.guard(device), guard, formats)
-    reports.push(...volumes.map(counted))
-  }
-  return reports
+  const volumes = await allVolumes(devices, deviceGuard(signal), formats)
+  return volumes.map(volume => {
+    const { report } = keptVolume(volume, undefined)
+    const isKept = volume.fileSystem === undefined || (volume.keep ?? volume.fileSystem.keep) !== undefined
+    return isKept ? report : { ...report, keep: undefined }
+  })
 }
 
-function counted(volume: Volume): VolumeReport {
-  const { report } = kept(volume, undefined)
-  const isUnderstood = volume.fileSystem !== undefined && volume.fileSystem.keep === undefined
-  return isUnderstood && volume.keep === undefined ? { ...report, keep: undefined } : report
-}
-
-interface Walked {
-  readonly report: VolumeReport
-  /** By disk: what it calls free. */
-  readonly own?: readonly FreeBlocks[]
-}
-
-/** Collects what a volume calls free, if it is to be believed to the end. */
-async function walk(
-  volume: Volume,
-  disks: readonly GuestDisk[],
+async function allVolumes(
+  devices: readonly BlockDevice[],
   guard: DeviceGuard,
-  signal: AbortSignal | undefined,
-): Promise<Walked> {
-  const { fileSystem, device } = volume
-  const keep = volume.keep ?? fileSystem?.keep
-  if (fileSystem === undefined || keep) return kept(volume, keep)
-  const own = disks.map(disk => new FreeBlocks(disk.device.size, disk.blockSize))
-  let freeBytes = 0
-  const found = (disk: number, start: number, length: number): void => {
-    const blocks = own[disk] as FreeBlocks
-    const from = Math.max(start, KEPT_AT_BOTH_ENDS)
-    const to = Math.min(start + length, blocks.diskSize - KEPT_AT_BOTH_ENDS)
-    if (from < to) blocks.add(from, to - from)
+  formats: Formats | undefined,
+): Promise<Volume[]> {
+  const volumes: Volume[] = []
+  for (const [disk, device] of devices.entries()) {
+    volumes.push(...(await findVolumes(disk, guard.guard(device), guard, formats)))
   }
-  try {
-    await fileSystem.freeRanges((start, length) => {
-      checkInside(device, start, length)
-      freeBytes += length
-      volume.toDisks(start, length, found)
-    }, signal)
-  } catch (error) {
-    return kept(volume, guard.reasonOf(error))
-  }
-  const used = device.size - freeBytes
-  const reclaimable = reclaimableBytes(disks, own)
-  return { report: { ...describe(volume), used, free: freeBytes, reclaimable, keep: undefined }, own }
+  return await findLogicalVolumes(volumes, guard, formats)
 }
 
-function reclaimableBytes(disks: readonly GuestDisk[], free: readonly FreeBlocks[]): number {
-  let bytes = 0
-  for (const [disk, { device, blockSize, holds }] of disks.entries()) {
-    for (let block = 0; block * blockSize < device.size; block++) {
-      if (free[disk]?.isFree(block) && (holds?.(block) ?? true)) bytes += blockSize
-    }
-  }
-  return bytes
-}
-
-/** Returns false when two volumes call the same bytes free; then nothing that was found is sure. */
-function addAll(total: readonly FreeBlocks[], own: readonly FreeBlocks[]): boolean {
-  try {
-    for (const [disk, blocks] of own.entries()) total[disk]?.addAll(blocks)
-    return true
-  } catch (error) {
-    if (error instanceof GuestProblem) return false
-    throw error
-  }
-}
-
-/** What lies behind the end of a volume belongs to another. */
-function checkInside({ size }: BlockDevice, start: number, length: number): void {
-  if (start >= 0 && length > 0 && start + length <= size) return
-  throw new GuestProblem({ code: 'damaged', found: 'what it calls free is not inside it' })
-}
-
-function kept(volume: Volume, reason: KeepReason | undefined): Walked {
-  const { fileSystem, device } = volume
-  const keep = volume.keep ??
-    fileSystem?.keep ??
-    reason ?? { code: 'unknown', found: 'it carries no signature of a file system that is known here' }
-  const free = fileSystem?.freeBytes
-  const used = free === undefined ? undefined : device.size - free
-  return { report: { ...describe(volume), used, free, reclaimable: undefined, keep } }
-}
-
-function describe({
-  disk,
-  where,
-  fileSystem,
-  device,
-}: Volume): Omit<VolumeReport, 'used' | 'free' | 'reclaimable' | 'keep'> {
-  const { kind = 'unknown', label } = fileSystem ?? {}
-  return { disk, where, kind, label, size: device.size }
+/** The reason of a volume itself says more than the one that keeps it with others. */
+function withKeep(report: VolumeReport, keep: KeepReason): VolumeReport {
+  return { ...report, reclaimable: undefined, keep: report.keep ?? keep }
 }

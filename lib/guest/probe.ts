@@ -32,7 +32,8 @@ export async function probeDevice(
     const fileSystem = await probeFormat(device, guard, format)
     if (fileSystem) found.push(fileSystem)
   }
-  if (found.length < 2) return found[0]
+  const asleep = found.find(({ keep }) => keep?.wholeDisk)
+  if (found.length < 2 || asleep) return asleep ?? found[0]
   const kinds = found.map(({ kind }) => kind)
   return keptFileSystem(
     { kind: kinds.join('+'), size: device.size },

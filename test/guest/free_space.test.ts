@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { BlockDevice } from '../../lib/guest/device.ts'
 import { type FileSystem, type Format, GuestProblem, type KeepReason } from '../../lib/guest/file_system.ts'
-import { type FreeSpace, findFreeSpace } from '../../lib/guest/free_space.ts'
+import { type FreeSpace, findFreeSpace, listVolumes } from '../../lib/guest/free_space.ts'
 
 const MIB = 2 ** 20
 const BLOCK = MIB
@@ -185,6 +185,33 @@ t.test('a guest that sleeps keeps every block of all its disks', async t => {
   }
 })
 
+t.test('a guest that sleeps is seen beside the signature of something else', async t => {
+  const asleep = { ...format('f', { keep: sleeping, freeRanges: async () => {} }), kind: 'other' }
+  t.ok((await look([allFree, asleep], diskWith('ff'))).isHibernated)
+})
+
+t.test('a file system that may be mounted is kept where a guest could sleep unseen', async t => {
+  const mounted = format('m', { mayBeMounted: true })
+  const locked = format('l', { kind: 'luks', keep: { code: 'encrypted', found: 'it is encrypted' } })
+  const dirty = format('d', {
+    kind: 'xfs',
+    freeRanges: async () => {
+      throw new GuestProblem({ code: 'unclean', found: 'it was not unmounted' })
+    },
+  })
+  const ofWindows = format('w', { kind: 'ntfs', keep: { code: 'unclean', found: 'it is dirty' } })
+  const formats = [allFree, mounted, locked, dirty, ofWindows]
+  t.same(freeOf(await look(formats, diskWith('mf?'))), [1, 2, 3, 4, 5, 6, 7, 8])
+  t.same(freeOf(await look(formats, diskWith('mfw'))), [1, 2, 3, 4, 5, 6, 7, 8])
+  for (const bed of ['l', 'd']) {
+    for (const devices of [[diskWith(`mf${bed}`)], [diskWith('mf'), diskWith(bed)]]) {
+      const space = await look(formats, ...devices)
+      t.same(freeOf(space), [5, 6, 7, 8], 'the other volume is not in doubt')
+      t.match(space.volumes[0], { kind: 'm', keep: { code: 'unclean', found: /sleeps in partition/ } })
+    }
+  }
+})
+
 t.test('a volume with the signatures of two formats is left alone', async t => {
   const other = { ...format('f', {}), kind: 'other' }
   const space = await look([allFree, other], diskWith('f'))
@@ -223,4 +250,36 @@ t.test('looking stops when it is told to', async t => {
   })
   const options = { signal: controller.signal, formats: { containers: [], fileSystems: [stops] } }
   await t.rejects(findFreeSpace([{ device: disk, blockSize: BLOCK }], options), { message: 'enough' })
+})
+
+t.test('volumes are listed with what their own counters say', async t => {
+  const counts = format('c', {
+    freeBytes: MIB,
+    label: 'data',
+    freeRanges: async () => Promise.reject(new Error('nothing is looked for')),
+  })
+  const dirty = format('d', { freeBytes: MIB, keep: { code: 'unclean', found: 'it was not unmounted' } })
+  const formats = { containers: [], fileSystems: [counts, dirty] }
+  t.match(await listVolumes([diskWith('cd?')], { formats }), [
+    {
+      where: 'partition 1',
+      kind: 'c',
+      label: 'data',
+      size: 4 * MIB,
+      used: 3 * MIB,
+      free: MIB,
+      keep: undefined,
+    },
+    { where: 'partition 2', kind: 'd', free: MIB, keep: { code: 'unclean' } },
+    { where: 'partition 3', kind: 'unknown', free: undefined, keep: { code: 'unknown' } },
+  ])
+})
+
+t.test('only what the images hold can be given back', async t => {
+  const device = diskWith('ff')
+  const holds = (block: number): boolean => block < 3
+  const { volumes } = await findFreeSpace([{ device, blockSize: BLOCK, holds }], {
+    formats: { containers: [], fileSystems: [allFree] },
+  })
+  t.match(volumes, [{ reclaimable: 2 * MIB }, { reclaimable: 0 }])
 })

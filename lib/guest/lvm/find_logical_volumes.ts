@@ -3,7 +3,7 @@ import type { DeviceGuard } from '../guarded_device.ts'
 import { type Formats, probeDevice } from '../probe.ts'
 import type { Volume } from '../volume.ts'
 import { type FoundGroup, findGroups, type Member } from './find_groups.ts'
-import { keepOfLogical } from './keep_logical.ts'
+import { keepOfLogical, readersOf } from './keep_logical.ts'
 import { layoutOf, logicalDevice } from './logical_device.ts'
 import { isLvmMember, lvm2 } from './lvm2.ts'
 import { type ExtentRun, freeExtents, usedExtents } from './used_extents.ts'
@@ -38,8 +38,14 @@ export async function findLogicalVolumes(
       )
     }
     if (group === undefined) continue
+    const readers = readersOf(group.description)
     for (const lv of group.description.lvs) {
-      if (lv.isVisible) logical.push(await logicalVolume(lv, group, reason, guard, formats))
+      if (!lv.isVisible) continue
+      const known = reason ?? keepOfLogical(lv, readers)
+      const isMapped = reason === undefined && isOnDevices(lv)
+      logical.push(
+        isMapped ? await mapped(lv, group, known, guard, formats) : unmapped(lv, group, known ?? unseen),
+      )
     }
   }
   return [
@@ -82,43 +88,49 @@ function freeExtentsOf(
   }
 }
 
-async function logicalVolume(
+/** Whether all its bytes lie on devices of the group, one by one or in stripes. */
+function isOnDevices({ segments }: LogicalVolume): boolean {
+  return segments.every(({ type, areas }) => type === 'striped' && areas.every(({ pv }) => pv !== undefined))
+}
+
+async function mapped(
   lv: LogicalVolume,
   { description, devices }: Whole,
-  groupReason: KeepReason | undefined,
+  keep: KeepReason | undefined,
   guard: DeviceGuard,
   formats: Formats | undefined,
 ): Promise<Volume> {
-  const where = `logical volume "${description.name}/${lv.name}"`
-  const extents = lv.segments.reduce((sum, segment) => sum + segment.extents, 0)
-  const isMapped =
-    groupReason === undefined &&
-    lv.segments.every(({ type, areas }) => type === 'striped' && areas.every(({ pv }) => pv !== undefined))
-  const keep = groupReason ?? keepOfLogical(lv, description)
-  const firstPv = lv.segments[0]?.areas[0]?.pv
-  const disk =
-    (firstPv === undefined ? undefined : devices.get(firstPv))?.disk ?? [...devices.values()][0]?.disk ?? 0
-  if (!isMapped) {
-    const size = extents * description.extentSize
-    const device = { size, read: async () => Promise.reject(new GuestProblem(keep ?? unseen)) }
-    const kind = lv.segments[0]?.type ?? 'unknown'
-    const fileSystem = kind === 'striped' ? undefined : keptFileSystem({ kind, size }, keep ?? unseen)
-    return { disk, where, device, fileSystem, keep: keep ?? unseen, toDisks: () => {} }
-  }
   const layout = layoutOf(lv, description)
   const device = logicalDevice(layout, new Map([...devices].map(([name, member]) => [name, member.device])))
   const probed = await probeDevice(device, guard, formats)
-  const fileSystem = isLvmMember(probed) ? keptFileSystem(probed, nested) : probed
   return {
-    disk,
-    where,
+    disk: devices.get(lv.segments[0]?.areas[0]?.pv ?? '')?.disk ?? 0,
+    where: whereOf(lv, description),
     device,
-    fileSystem,
+    fileSystem: isLvmMember(probed) ? keptFileSystem(probed, nested) : probed,
     keep,
     toDisks: (start, length, found) => {
       layout.pieces(start, length, (pv, position, run) => devices.get(pv)?.toDisks(position, run, found))
     },
   }
+}
+
+/** A volume that is there and cannot be read here. */
+function unmapped(lv: LogicalVolume, { description, devices }: Whole, keep: KeepReason): Volume {
+  const size = lv.segments.reduce((sum, { extents }) => sum + extents, 0) * description.extentSize
+  const [first] = devices.values()
+  return {
+    disk: first?.disk ?? 0,
+    where: whereOf(lv, description),
+    device: { size, read: async () => Promise.reject(new GuestProblem(keep)) },
+    fileSystem: keptFileSystem({ kind: lv.segments[0]?.type ?? 'empty', size }, keep),
+    keep,
+    toDisks: () => {},
+  }
+}
+
+function whereOf({ name }: LogicalVolume, group: VolumeGroup): string {
+  return `logical volume "${group.name}/${name}"`
 }
 
 const nested: KeepReason = {

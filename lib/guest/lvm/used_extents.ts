@@ -7,6 +7,9 @@ export interface ExtentRun {
   readonly count: number
 }
 
+/** A limit of this project: each volume is looked into. */
+const MOST_VOLUMES = 10_000
+
 /** Types of segments of which it is known that they lie on nothing but other volumes, or on nothing. */
 const KNOWN_TYPES: ReadonlySet<string> = new Set([
   'striped',
@@ -47,6 +50,7 @@ const KNOWN_STATUS: ReadonlySet<unknown> = new Set([
  *   no extent is surely free, and no volume surely where it seems to be.
  */
 export function usedExtents(group: VolumeGroup): ReadonlyMap<string, readonly ExtentRun[]> {
+  if (group.lvs.length > MOST_VOLUMES) throw unsupportedGroup(`it has more than ${MOST_VOLUMES} volumes`)
   const used = new Map<string, ExtentRun[]>(group.pvs.map(({ name }) => [name, []]))
   for (const lv of group.lvs) {
     checkKnown(lv)

@@ -275,10 +275,12 @@ t.test(
         await lvm.run('vgcreate', '-q', GROUP, first, second)
         await lvm.create('-L', '8M', '-n', 'root', GROUP, first)
         let hasWrapped = false
-        for (let tag = 0; tag < 60 && !hasWrapped; tag++) {
-          await lvm.run('vgchange', '--driverloaded', 'n', '--addtag', `tag${tag}`, GROUP)
+        for (let change = 0; change < 30 && !hasWrapped; change++) {
+          const tags = Array.from({ length: 20 }, (_, tag) => `long_${'g'.repeat(100)}_${change}_${tag}`)
+          const add = tags.flatMap(tag => ['--addtag', tag])
+          await lvm.run('vgchange', '--driverloaded', 'n', ...add, GROUP)
           const root = named(await lookAt(t, images), 'root')
-          if (root?.size !== 8 * MIB) t.fail(`change ${tag} is not read`)
+          if (root?.size !== 8 * MIB) t.fail(`change ${change} is not read`)
           hasWrapped = await endsAtStart(t, images[0] as string)
         }
         t.ok(hasWrapped, 'the text went over the end of its area')

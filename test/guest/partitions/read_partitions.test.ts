@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { copyFile } from 'node:fs/promises'
 import t from 'tap'
 import { invertedCrc32 } from '../../../lib/guest/checksums/crc32.ts'
@@ -8,23 +7,13 @@ import type { PartitionTable } from '../../../lib/guest/partitions/partition.ts'
 import { readPartitions } from '../../../lib/guest/partitions/read_partitions.ts'
 import { fileDevice, makeDiskImage, resizeImage, writeBytes } from '../../fixtures/guest/disk_image.ts'
 import { overlayDevice } from '../../fixtures/guest/fuzz.ts'
+import { partitionDisk } from '../../fixtures/guest/partition_disk.ts'
 import { requireTools, runTool } from '../../fixtures/guest/tools.ts'
 import { randomFrom, seedOfRun } from '../../fixtures/random.ts'
 
 const skip = requireTools('sfdisk', 'sgdisk')
 
 type Test = Parameters<typeof makeDiskImage>[0]
-
-/** Feeds a script to sfdisk, which reads it from its standard input. */
-async function sfdisk(image: string, script: string, ...args: string[]): Promise<void> {
-  const PATH = `${process.env.PATH}:/usr/sbin:/sbin`
-  const { status, stderr } = spawnSync('sfdisk', ['-q', ...args, image], {
-    input: script,
-    encoding: 'utf8',
-    env: { ...process.env, PATH },
-  })
-  if (status !== 0) throw new Error(`sfdisk: ${stderr}`)
-}
 
 interface Listed {
   readonly number: number
@@ -77,7 +66,7 @@ start=20MiB,size=10MiB,type=L
 
 async function imageWith(t: Test, script: string, mib = 64): Promise<string> {
   const image = await makeDiskImage(t, mib)
-  await sfdisk(image, script)
+  await partitionDisk(image, script)
   return image
 }
 
@@ -118,7 +107,7 @@ t.test('random MBRs are read as sfdisk reads them', { skip }, async t => {
       lines.push(`start=${at},size=${size},type=83`)
       at += size
     }
-    await sfdisk(image, `${lines.join('\n')}\n`)
+    await partitionDisk(image, `${lines.join('\n')}\n`)
     t.same(
       listOf(await readPartitions(await fileDevice(t, image))),
       await sfdiskList(image),
@@ -143,7 +132,7 @@ t.test(
     const image = await makeDiskImage(t, 64)
     const { stdout } = await runTool('losetup', '--show', '-f', '--sector-size', '4096', image)
     try {
-      await sfdisk(stdout.trim(), GPT)
+      await partitionDisk(stdout.trim(), GPT)
     } finally {
       await runTool('losetup', '-d', stdout.trim())
     }
@@ -170,7 +159,7 @@ t.test('the backup of a GPT need not be at the end of a disk that was enlarged',
 t.test('a disk without a table, or with an empty one, has none', { skip }, async t => {
   const image = await makeDiskImage(t, 8)
   t.equal(await codeOf(await fileDevice(t, image)), 'no table')
-  await sfdisk(image, 'label: dos\n')
+  await partitionDisk(image, 'label: dos\n')
   t.equal(await codeOf(await fileDevice(t, image)), 'no table')
   t.equal(await codeOf({ size: 100, read: async () => {} }), 'no table')
 })

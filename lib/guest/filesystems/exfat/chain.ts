@@ -4,11 +4,11 @@ import type { ClusterRun } from '../windows/used_clusters.ts'
 import type { Geometry } from './boot_sector.ts'
 import { END_OF_CHAIN, FIRST_CLUSTER, FIRST_ENTRIES } from './layout.ts'
 
-/** Bytes of the table that are read at once. */
-const PIECE = 65536
+/** Bytes of the table that are read at once: few, because chains may jump. */
+const PIECE = 4096
 
-/** How many runs a chain may have: 64 MiB of memory. */
-const MAX_RUNS = 2 ** 20
+/** How many runs a chain may have; those that are followed here mostly have one. */
+const MAX_RUNS = 2 ** 14
 
 /** Finds clusters by way of the file allocation table. */
 export interface Table {

@@ -52,6 +52,7 @@ async function open(device: BlockDevice, boot: Fields): Promise<FileSystem> {
         ...about,
         freeBytes: undefined,
         keep: undefined,
+        mayBeMounted: true,
         freeRanges: (found, signal) => tellFree(device, geometry, bitmap, used, found, signal),
       }
     })

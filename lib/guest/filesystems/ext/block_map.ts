@@ -26,8 +26,9 @@ export interface BlockMap {
   readonly nodes: readonly number[]
 }
 
-/** Runs that are read at most, a limit of this project; a journal has one or a few dozen. */
-const MAX_RUNS: number = 2 ** 20
+/** Runs and blocks of the map that are read at most, limits of this project; a journal has a few dozen. */
+const MAX_RUNS: number = 2 ** 17
+const MAX_NODES: number = 2 ** 14
 
 /**
  * Reads where the first `count` blocks of a file without holes lie.
@@ -127,7 +128,7 @@ function addPointers(reader: MapReader, pointers: Fields, room: number): void {
 async function readNode(reader: MapReader, block: number): Promise<Uint8Array> {
   const { device, superblock, nodes } = reader
   checkInside(reader, block, 1)
-  if (nodes.length >= MAX_RUNS) throw bad(reader, 'is in too many pieces')
+  if (nodes.length >= MAX_NODES) throw tooManyPieces(reader)
   nodes.push(block)
   return await readBytes(device, block * superblock.blockSize, superblock.blockSize)
 }
@@ -140,7 +141,7 @@ function addRun(reader: MapReader, start: number, length: number): void {
   if (last !== undefined && last.start + last.length === start) {
     runs[runs.length - 1] = { start: last.start, length: last.length + used }
   } else {
-    if (runs.length >= MAX_RUNS) throw bad(reader, 'is in too many pieces')
+    if (runs.length >= MAX_RUNS) throw tooManyPieces(reader)
     runs.push({ start, length: used })
   }
   reader.known += used
@@ -150,6 +151,11 @@ function checkInside(reader: MapReader, start: number, length: number): void {
   const { blocksCount, firstDataBlock } = reader.superblock
   if (start > firstDataBlock && start + length <= blocksCount) return
   throw bad(reader, start === 0 ? `has no block ${reader.known}` : `has a block ${start}`)
+}
+
+function tooManyPieces({ inode }: MapReader): GuestProblem {
+  const found = `its inode ${inode.number} is in more than ${MAX_RUNS} pieces`
+  return new GuestProblem({ code: 'unsupported_feature', found })
 }
 
 function bad({ inode }: MapReader, found: string): GuestProblem {

@@ -46,6 +46,7 @@ export function replayedFileSystem(
     ...about,
     freeBytes: undefined,
     keep: undefined,
+    mayBeMounted: true,
     freeRanges: (found, signal) => walkReplayed(device, superblock, journal, found, signal),
   }
 }

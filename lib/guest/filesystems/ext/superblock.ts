@@ -68,14 +68,14 @@ export function decodeSuperblock(bytes: Uint8Array): Superblock | undefined {
   const count = (low: number, high: number): number => (is64Bit ? joined(low, high) : u32(low))
   const hasClusters = hasBit(roCompat, RO_COMPAT.bigalloc)
   const uuid = bytes.slice(SUPER.s_uuid, SUPER.s_uuid + 16)
-  const blockSize = 1024 * 2 ** u32(SUPER.s_log_block_size)
+  const blockSize = bytesOf(u32(SUPER.s_log_block_size))
   return {
     inodesCount: u32(SUPER.s_inodes_count),
     blocksCount: count(SUPER.s_blocks_count_lo, SUPER.s_blocks_count_hi),
     freeBlocksCount: count(SUPER.s_free_blocks_count_lo, SUPER.s_free_blocks_count_hi),
     firstDataBlock: u32(SUPER.s_first_data_block),
     blockSize,
-    clusterSize: hasClusters ? 1024 * 2 ** u32(SUPER.s_log_cluster_size) : blockSize,
+    clusterSize: hasClusters ? bytesOf(u32(SUPER.s_log_cluster_size)) : blockSize,
     blocksPerGroup: u32(SUPER.s_blocks_per_group),
     clustersPerGroup: u32(hasClusters ? SUPER.s_clusters_per_group : SUPER.s_blocks_per_group),
     inodesPerGroup: u32(SUPER.s_inodes_per_group),
@@ -122,6 +122,11 @@ export function hasRoCompat(superblock: Superblock, name: keyof typeof RO_COMPAT
 /** Whether group descriptors have the fields called `_hi`. */
 export function hasWideDescriptors({ descSize }: Superblock): boolean {
   return descSize >= DESC_SIZE_64BIT
+}
+
+/** The size that a logarithm stands for; all absurd ones are as absurd, and finite. */
+function bytesOf(logarithm: number): number {
+  return 1024 * 2 ** Math.min(logarithm, 32)
 }
 
 function decodeName(bytes: Uint8Array): string {

@@ -37,6 +37,7 @@ async function open(device: BlockDevice, boot: Fields): Promise<FileSystem> {
       ...about,
       freeBytes: undefined,
       keep: undefined,
+      mayBeMounted: true,
       freeRanges: (found, signal) => {
         const listen = withoutUsed(bits === 32 ? [root] : [], ({ first, count }) =>
           found(dataStart + (first - FIRST_CLUSTER) * clusterSize, count * clusterSize),

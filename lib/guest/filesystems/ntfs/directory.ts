@@ -1,3 +1,4 @@
+import { GuestProblem } from '../../file_system.ts'
 import { damaged, type Fields, fieldsOf, textOf } from '../windows/fields.ts'
 import { type Content, readContent } from './content.ts'
 import {
@@ -21,8 +22,8 @@ export interface DirectoryEntry {
   readonly reference: FileReference
 }
 
-/** Bytes of index blocks that are looked through: some two million names. */
-const MAX_INDEX = 2 ** 28
+/** Bytes of index blocks that are looked through: half a million names. */
+const MAX_INDEX = 2 ** 26
 
 /**
  * Yields every name of a directory. All blocks of the index that are in use are read in their order on the disk,
@@ -49,8 +50,12 @@ export async function* namesIn(
   const used = await open(TYPE.bitmap)
   if (used === undefined) throw damaged(`its ${what} does not say which blocks of its index are used`)
   const blockSize = fields.u32(INDEX_ROOT.index_block_size)
-  if (blockSize !== volume.geometry.indexBlockSize || blocks.size > MAX_INDEX) {
-    throw damaged(`the index of its ${what} has ${blocks.size} bytes in blocks of ${blockSize}`)
+  if (blockSize !== volume.geometry.indexBlockSize) {
+    throw damaged(`the index of its ${what} has blocks of ${blockSize} bytes`)
+  }
+  if (blocks.size > MAX_INDEX || used.size > MAX_INDEX / blockSize) {
+    const found = `the index of its ${what} is ${blocks.size} bytes long, of which ${used.size} tell what is used`
+    throw new GuestProblem({ code: 'unsupported_feature', found })
   }
   yield* namesInBlocks(volume, blocks, await readContent(volume, used, 0, used.size), what)
 }

@@ -27,8 +27,8 @@ interface RestartPage {
 }
 
 /**
- * Checks that nothing in the journal is waiting to be carried out: it was emptied, or both its restart pages say
- * that the volume was dismounted.
+ * Checks that nothing in the journal is waiting to be carried out: it was emptied, or the newer of its restart
+ * pages says that the volume was dismounted.
  *
  * @throws A GuestProblem when that is not so, or not known.
  */
@@ -45,8 +45,10 @@ export async function checkLogFile(volume: Volume): Promise<void> {
   }
   const first = decodePage(await readContent(volume, log, 0, pageSize), 'first restart page')
   const second = decodePage(await readContent(volume, log, pageSize, pageSize), 'second restart page')
-  const newest = second.currentLsn > first.currentLsn ? second : first
-  if (!newest.isClean) throw unclean('its journal was not closed: the volume was in use')
+  const isClean =
+    (first.isClean || first.currentLsn < second.currentLsn) &&
+    (second.isClean || second.currentLsn < first.currentLsn)
+  if (!isClean) throw unclean('its journal was not closed: the volume was in use')
 }
 
 function decodePage(bytes: Uint8Array, what: string): RestartPage {
@@ -54,7 +56,7 @@ function decodePage(bytes: Uint8Array, what: string): RestartPage {
   const version = `${page.u16(RESTART_PAGE.major_ver)}.${page.u16(RESTART_PAGE.minor_ver)}`
   // From 8 on, Windows changes 1.1 to 2.0 as long as a volume is mounted, and that outlives a fast shutdown.
   if (version === '2.0') throw unclean('its journal is of version 2.0: Windows has it mounted or sleeps')
-  if (version !== '1.0' && version !== '1.1') {
+  if (version !== '1.1') {
     throw new GuestProblem({ code: 'unsupported_feature', found: `its journal is of version ${version}` })
   }
   const at = page.u16(RESTART_PAGE.restart_area_offset)

@@ -12,7 +12,7 @@ import { keptOnProblem } from '../windows/guard.ts'
 import { withoutUsed } from '../windows/used_clusters.ts'
 import { decodeGeometry } from './boot_sector.ts'
 import { type Content, readContent } from './content.ts'
-import { namesIn } from './directory.ts'
+import { type DirectoryEntry, namesIn } from './directory.ts'
 import { checkHibernation, HIBERNATION_FILE } from './hibernation.ts'
 import { BOOT, BOOT_SECTOR_SIZE, FILE, OEM_ID } from './layout.ts'
 import { checkLogFile } from './log_file.ts'
@@ -25,6 +25,11 @@ import { checkVolumeState, labelOf, readVolumeFile } from './volume_state.ts'
 
 /** Bytes of $Bitmap that are read at once. */
 const PIECE = 2 ** 20
+
+/** Files of the root directory that tell whether what is free is needed. */
+const LOOKED_INTO: readonly string[] = [HIBERNATION_FILE, SHADOW_DIRECTORY]
+
+const MAX_SAME_NAMES = 8
 
 const KIND = 'ntfs'
 
@@ -79,10 +84,16 @@ async function firstProblem(checks: readonly (() => Promise<void>)[]): Promise<G
 
 async function checkRoot(volume: Volume): Promise<void> {
   const root = await readSystemFile(volume, FILE.root, 'the root directory')
-  for await (const { name, reference } of namesIn(volume, root, 'root directory')) {
-    const known = name.toUpperCase()
-    if (known === HIBERNATION_FILE) await checkHibernation(volume, reference)
-    if (known === SHADOW_DIRECTORY) await checkShadowFiles(volume, reference)
+  const found: DirectoryEntry[] = []
+  for await (const entry of namesIn(volume, root, 'root directory')) {
+    if (!LOOKED_INTO.includes(entry.name.toUpperCase())) continue
+    found.push(entry)
+    // Other cases of letters can name other files, but not that many.
+    if (found.length > MAX_SAME_NAMES) throw damaged(`its root directory names ${entry.name} again and again`)
+  }
+  for (const { name, reference } of found) {
+    if (name.toUpperCase() === HIBERNATION_FILE) await checkHibernation(volume, reference)
+    else await checkShadowFiles(volume, reference)
   }
 }
 

@@ -1,4 +1,5 @@
 import { type BlockDevice, readBytes } from '../../device.ts'
+import { viewOf } from '../../numbers.ts'
 import { damagedGroup, type Group } from './group.ts'
 import {
   BASIC_BLOCK,
@@ -11,7 +12,7 @@ import {
   POINTER_SIZE,
   RECORD_SIZE,
 } from './layout.ts'
-import { hasRightCrc, type Superblock, uuidAt, viewOf } from './superblock.ts'
+import { hasRightCrc, type Superblock, uuidAt } from './superblock.ts'
 
 /** Is told of each free extent of a group, in ascending order: blocks inside the group. */
 export type ExtentListener = (startblock: number, blockcount: number) => void

@@ -1,5 +1,6 @@
 import { type BlockDevice, readBytes } from '../../device.ts'
 import { GuestProblem } from '../../file_system.ts'
+import { viewOf } from '../../numbers.ts'
 import {
   AG_VERSION,
   AGF,
@@ -11,7 +12,7 @@ import {
   MAX_LEVELS,
   NULL_BLOCK,
 } from './layout.ts'
-import { blocksOfGroup, hasRightCrc, type Superblock, uuidAt, viewOf } from './superblock.ts'
+import { blocksOfGroup, hasRightCrc, type Superblock, uuidAt } from './superblock.ts'
 
 /** What the heads of an allocation group say about its free space, checked. */
 export interface Group {

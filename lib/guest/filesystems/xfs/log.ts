@@ -1,6 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { type BlockDevice, readBytes } from '../../device.ts'
 import { GuestProblem } from '../../file_system.ts'
+import { viewOf } from '../../numbers.ts'
 import {
   BASIC_BLOCK,
   HEADER_CYCLE_SIZE,
@@ -10,7 +11,7 @@ import {
   RECORD_MAGIC,
   UNMOUNT_TRANS,
 } from './layout.ts'
-import { type Superblock, uuidAt, viewOf } from './superblock.ts'
+import { type Superblock, uuidAt } from './superblock.ts'
 
 /** Bytes that are read at once. */
 const PIECE = 2 ** 20

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import { invertedCrc32c } from '../../checksums/crc32c.ts'
 import { type BlockDevice, readBytes } from '../../device.ts'
 import { GuestProblem } from '../../file_system.ts'
+import { viewOf } from '../../numbers.ts'
 import { checkFeatures } from './features.ts'
 import {
   MAX_AG_BYTES,
@@ -165,10 +166,6 @@ export function hasRightCrc(bytes: Uint8Array, at: number): boolean {
 /** Returns the UUID at an offset, as a view of the same bytes. */
 export function uuidAt(view: DataView, at: number): Buffer {
   return Buffer.from(view.buffer, view.byteOffset + at, 16)
-}
-
-export function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function powerOfTwo(head: DataView, name: string, value: number, logAt: number): number {

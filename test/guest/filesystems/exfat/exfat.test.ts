@@ -10,8 +10,8 @@ import {
   exfatPlaces,
   withExfat,
 } from '../../../fixtures/guest/exfat_image.ts'
+import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { powerCut } from '../../../fixtures/guest/mount.ts'
-import { bytesOf } from '../../../fixtures/guest/ntfs_image.ts'
 import { findsMutation, freeRangesOf, poison } from '../../../fixtures/guest/poison.ts'
 import { runTool } from '../../../fixtures/guest/tools.ts'
 import { writeTree } from '../../../fixtures/guest/tree.ts'

@@ -13,7 +13,7 @@ import { writeTree } from '../../../fixtures/guest/tree.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
 
 const skip = EXFAT_TOOLS
-const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
+const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 0.5
 
 const seed = seedOfRun()
 t.comment(`VBOXMERGE_SEED=${seed}`)

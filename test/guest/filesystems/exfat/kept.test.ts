@@ -1,12 +1,11 @@
-import { copyFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { partOf } from '../../../../lib/guest/device.ts'
 import type { KeepReason } from '../../../../lib/guest/file_system.ts'
 import { exfat } from '../../../../lib/guest/filesystems/exfat/exfat.ts'
-import { fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
+import { copyImage, fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
 import { EXFAT_TOOLS, exfatImage, exfatPlaces, sealBootRegion } from '../../../fixtures/guest/exfat_image.ts'
+import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { keepReasonOf } from '../../../fixtures/guest/keep_reason.ts'
-import { bytesOf } from '../../../fixtures/guest/ntfs_image.ts'
 
 const skip = EXFAT_TOOLS
 const root = t
@@ -16,9 +15,7 @@ let copies = 0
 /** A copy of one and the same empty volume, for each test to spoil. */
 async function volume(): Promise<string> {
   master ??= await exfatImage(root, { mib: 16, clusterSize: 4096 })
-  const copy = `${master}.${++copies}`
-  await copyFile(master, copy)
-  return copy
+  return copyImage(master, `.${++copies}`)
 }
 
 async function reasonOf(t: Test, image: string): Promise<KeepReason | undefined> {

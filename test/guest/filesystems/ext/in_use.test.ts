@@ -6,23 +6,38 @@ import { makeDiskImage } from '../../../fixtures/guest/disk_image.ts'
 import { powerCut, withMount } from '../../../fixtures/guest/mount.ts'
 import { requireTools, runTool } from '../../../fixtures/guest/tools.ts'
 import { writeTree } from '../../../fixtures/guest/tree.ts'
-import { deviceOf, imageOf, whyKeptOn } from './memory_image.ts'
+import { changed, deviceOf, imageOf, whyKeptOn } from './memory_image.ts'
 import { compareReplays } from './replayed_view.ts'
 
-const skip = requireTools('root', 'mkfs.ext4', 'dumpe2fs')
+const skip = requireTools('root', 'mkfs.ext4', 'dumpe2fs', 'debugfs')
 
 async function cutOff(
   t: Parameters<typeof makeDiskImage>[0],
   options: string,
   work: (folder: string) => Promise<unknown>,
+  mount = 'data=ordered',
 ): Promise<string> {
   const image = await makeDiskImage(t, 32)
   await runTool('mke2fs', '-q', '-F', '-t', 'ext4', ...options.split(' '), image)
-  return await withMount(image, {}, async folder => {
+  return await withMount(image, { options: mount }, async folder => {
     await work(folder)
     return await powerCut(image)
   })
 }
+
+t.test('a transaction with a wrong checksum of the first kind keeps the file system', { skip }, async t => {
+  const write = (folder: string): Promise<number> =>
+    writeTree(folder, 1, { files: 5, plain: true, largest: 20_000, fsync: true, removed: 0 })
+  const path = await cutOff(t, '-b 1024 -O ^metadata_csum', write, 'journal_checksum')
+  const image = await imageOf(path)
+  t.equal(await whyKeptOn(deviceOf(image)), undefined)
+  const { stdout } = await runTool('debugfs', '-R', 'blocks <8>', path)
+  const log = Number(stdout.trim().split(/\s+/)[0]) * 1024
+  t.equal(image.view.getUint32(log + 1024), 0xc03b3998, 'a descriptor block is first')
+  const logged = log + 2 * 1024 + 100
+  const faulty = changed(image, view => view.setUint8(logged, view.getUint8(logged) ^ 1))
+  t.match(await whyKeptOn(deviceOf(faulty)), { code: 'unclean', found: /a checksum in its log is wrong/ })
+})
 
 t.test('fast commits keep the file system', { skip }, async t => {
   const image = await cutOff(t, '-b 1024 -O fast_commit', folder =>

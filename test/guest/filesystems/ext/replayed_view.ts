@@ -37,7 +37,7 @@ export async function compareReplays(t: Teardown, image: string): Promise<Compar
     for (let start = 0; start < device.size; start += PIECE) {
       const length = Math.min(PIECE, device.size - start)
       const [before, expected, found] = await Promise.all(
-        [device, theirs, ours].map(async one => Buffer.from(await readBytes(one, start, length))),
+        [device, theirs, ours].map(async one => Buffer.from((await readBytes(one, start, length)).buffer)),
       )
       for (let at = 0; at < length; at += superblock.blockSize) {
         const isSame = (one: Buffer | undefined, other: Buffer | undefined): boolean =>

@@ -6,7 +6,7 @@ import { fuzz } from '../../../fixtures/guest/fuzz.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
 
 const skip = FAT_TOOLS
-const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
+const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 0.5
 
 const seed = seedOfRun()
 t.comment(`VBOXMERGE_SEED=${seed}`)

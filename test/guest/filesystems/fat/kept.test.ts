@@ -1,12 +1,11 @@
-import { copyFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { partOf } from '../../../../lib/guest/device.ts'
 import type { KeepReason } from '../../../../lib/guest/file_system.ts'
 import { fat } from '../../../../lib/guest/filesystems/fat/fat.ts'
-import { fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
+import { copyImage, fileDevice, writeBytes } from '../../../fixtures/guest/disk_image.ts'
 import { FAT_TOOLS, fatImage, fatTables } from '../../../fixtures/guest/fat_image.ts'
+import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { keepReasonOf } from '../../../fixtures/guest/keep_reason.ts'
-import { bytesOf } from '../../../fixtures/guest/ntfs_image.ts'
 import { freeRangesOf } from '../../../fixtures/guest/poison.ts'
 import { tryTool } from '../../../fixtures/guest/tools.ts'
 
@@ -23,9 +22,7 @@ let copies = 0
 async function volume(bits: Bits): Promise<string> {
   const made = masters.get(bits) ?? fatImage(root, { mib: SIZES[bits], bits, options: ['-s', '1'] })
   masters.set(bits, made)
-  const copy = `${await made}.${++copies}`
-  await copyFile(await made, copy)
-  return copy
+  return copyImage(await made, `.${++copies}`)
 }
 
 async function reasonOf(t: Test, image: string): Promise<KeepReason | undefined> {
@@ -82,8 +79,7 @@ t.test('tables that differ keep the volume, wherever that is', { skip }, async t
     await writeBytes(image, behind, Buffer.alloc(size - (behind - first - size), 0x55))
     t.equal(await reasonOf(t, image), undefined, `FAT${bits}`)
     for (const at of [0, 600, behind - first - size - 1]) {
-      const spoiled = `${image}.${at}`
-      await copyFile(image, spoiled)
+      const spoiled = await copyImage(image, `.${at}`)
       await writeBytes(spoiled, first + size + at, Buffer.from([0x5a]))
       t.match(await reasonOf(t, spoiled), { code: 'damaged', found: /differ in byte/ }, `FAT${bits} ${at}`)
     }

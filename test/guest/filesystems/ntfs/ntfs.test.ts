@@ -13,6 +13,7 @@ import {
   ntfsImage,
   ntfsPatient,
   placesOf,
+  replaceRunList,
   withNtfs,
 } from '../../../fixtures/guest/ntfs_image.ts'
 import { findsMutation, freeRangesOf, type Poisoned, poison } from '../../../fixtures/guest/poison.ts'
@@ -127,12 +128,16 @@ t.test('reading the free clusters stops when asked to', { skip }, async t => {
 async function fillUp(folder: string): Promise<void> {
   await mkdir(folder)
   let count = 0
+  await untilFull(() => writeFile(join(folder, `${count++}`), Buffer.alloc(1000, count)))
+  for (let at = 0; at < count - 1; at += 2) await truncate(join(folder, `${at}`))
+}
+
+async function untilFull(write: () => Promise<void>): Promise<void> {
   try {
-    for (; ; count++) await writeFile(join(folder, `${count}`), Buffer.alloc(1000, count))
+    for (;;) await write()
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
   }
-  for (let at = 0; at < count; at += 2) await truncate(join(folder, `${at}`))
 }
 
 /** Moves each piece of $Bitmap to a place of its own, which no program at hand does. */
@@ -161,13 +166,7 @@ async function scatterBitmap(image: string, pieces: number): Promise<void> {
       offset.writeInt32LE(lcn - (places[index - 1] ?? 0))
       list.push(0x42, (lengths[index] ?? 0) % 256, Math.floor((lengths[index] ?? 0) / 256), ...offset)
     }
-    const length = Math.ceil((listAt - at + list.length + 1) / 8) * 8
-    const rest = Buffer.from(record.subarray(at + record.readUInt32LE(at + 4), record.readUInt32LE(0x18)))
-    record.fill(0, listAt)
-    record.set(list, listAt)
-    record.writeUInt32LE(length, at + 4)
-    rest.copy(record, at + length)
-    record.writeUInt32LE(at + length + rest.length, 0x18)
+    replaceRunList(record, at, list)
   })
   for (const [index, lcn] of places.entries()) used.fill(true, lcn, lcn + (lengths[index] ?? 0))
   const bits = Buffer.alloc(count * clusterSize, 0xff)

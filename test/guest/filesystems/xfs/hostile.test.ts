@@ -16,6 +16,8 @@ const skip = requireTools(...XFS_TOOLS) || (kernelMounts('xfs') ? false : 'needs
 
 const seed = seedOfRun()
 
+t.setTimeout(600_000)
+
 const BLOCK = 1024
 
 /** Superblock, AGF, AGI and AGFL. */
