@@ -18,9 +18,12 @@ export interface ModuleArguments {
   readonly diff: boolean
 }
 
-/** Whether the value of an option is a path on the host. */
+/** Of all operations, the options whose values are paths on the host. */
+const PATHS: ReadonlySet<string> = new Set(['vboxmanage', 'vboxUserHome', 'cloneFolder'])
+
+/** Whether the value of an option is a path on the host, in which a leading `~` is the home folder. */
 export function isPathOption(name: string): boolean {
-  return name === 'vboxmanage' || name === 'vboxUserHome'
+  return PATHS.has(name)
 }
 
 /** The options that a module takes besides `machine`: check mode is Ansible's, functions cannot be written down. */
