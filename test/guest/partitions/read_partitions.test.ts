@@ -91,7 +91,7 @@ t.test('random MBRs are read as sfdisk reads them', { skip }, async t => {
   const seed = seedOfRun()
   t.comment(`VBOXMERGE_SEED=${seed}`)
   const random = randomFrom(seed)
-  for (let round = 0; round < 4; round++) {
+  for (let read = 0; read < 4; ) {
     const image = await makeDiskImage(t, 64)
     const lines = ['label: dos', 'unit: sectors', 'grain: 512']
     let at = random.pick([63, 2048])
@@ -107,7 +107,15 @@ t.test('random MBRs are read as sfdisk reads them', { skip }, async t => {
       lines.push(`start=${at},size=${size},type=83`)
       at += size
     }
-    await partitionDisk(image, `${lines.join('\n')}\n`)
+    // sfdisk finds some of these too narrow.
+    if (
+      !(await partitionDisk(image, `${lines.join('\n')}\n`).then(
+        () => true,
+        () => false,
+      ))
+    )
+      continue
+    read++
     t.same(
       listOf(await readPartitions(await fileDevice(t, image))),
       await sfdiskList(image),
