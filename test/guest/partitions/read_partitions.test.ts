@@ -258,6 +258,28 @@ t.test('an MBR that no guest could have made is left alone', { skip }, async t =
   t.match(await damage(ebr + 478 + 4, 0x83, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0), /too many entries/)
 })
 
+t.test('disks and partitions that are divided in other ways are left alone', { skip }, async t => {
+  for (const type of ['5808C8AA-7E8F-42E0-85D2-E1E90434CFB3', 'AF9B60A0-1431-4F62-BC68-3311714A69AD']) {
+    const image = await imageWith(t, `label: gpt\nsize=8MiB,type=L\nsize=8MiB,type=${type}\n`)
+    t.match(await codeOf(await fileDevice(t, image)), /unsupported_feature.*dynamic disk/)
+  }
+  const pool = await imageWith(
+    t,
+    'label: gpt\nsize=8MiB\nsize=8MiB,type=E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D\n',
+  )
+  t.match((await readPartitions(await fileDevice(t, pool)))?.partitions, [
+    { keep: undefined },
+    { keep: { code: 'multiple_devices', found: /Storage Spaces/ } },
+  ])
+  const nested = await imageWith(t, 'label: dos\n,4M,a5\n,4M,a6\n,4M,bf\n,4M,83\n')
+  t.match((await readPartitions(await fileDevice(t, nested)))?.partitions, [
+    { keep: { code: 'unsupported_feature', found: /BSD/ } },
+    { keep: { code: 'unsupported_feature', found: /BSD/ } },
+    { keep: { code: 'unsupported_feature', found: /Solaris/ } },
+    { keep: undefined },
+  ])
+})
+
 t.test('a chain of logical partitions that goes on and on is not followed to its end', async t => {
   const size = 2 ** 20 * 512
   const device: BlockDevice = {
