@@ -91,7 +91,7 @@ t.test('random MBRs are read as sfdisk reads them', { skip }, async t => {
   const seed = seedOfRun()
   t.comment(`VBOXMERGE_SEED=${seed}`)
   const random = randomFrom(seed)
-  for (let round = 0; round < 4; round++) {
+  for (let read = 0; read < 4; ) {
     const image = await makeDiskImage(t, 64)
     const lines = ['label: dos', 'unit: sectors', 'grain: 512']
     let at = random.pick([63, 2048])
@@ -107,7 +107,15 @@ t.test('random MBRs are read as sfdisk reads them', { skip }, async t => {
       lines.push(`start=${at},size=${size},type=83`)
       at += size
     }
-    await partitionDisk(image, `${lines.join('\n')}\n`)
+    // sfdisk finds some of these too narrow.
+    if (
+      !(await partitionDisk(image, `${lines.join('\n')}\n`).then(
+        () => true,
+        () => false,
+      ))
+    )
+      continue
+    read++
     t.same(
       listOf(await readPartitions(await fileDevice(t, image))),
       await sfdiskList(image),
@@ -248,6 +256,28 @@ t.test('an MBR that no guest could have made is left alone', { skip }, async t =
   t.match(await damage(ebr + 446 + 8, 0, 0, 0, 0), /not between/)
   t.match(await damage(ebr + 446 + 12, 0, 0, 1, 0), /not between|overlap/)
   t.match(await damage(ebr + 478 + 4, 0x83, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0), /too many entries/)
+})
+
+t.test('disks and partitions that are divided in other ways are left alone', { skip }, async t => {
+  for (const type of ['5808C8AA-7E8F-42E0-85D2-E1E90434CFB3', 'AF9B60A0-1431-4F62-BC68-3311714A69AD']) {
+    const image = await imageWith(t, `label: gpt\nsize=8MiB,type=L\nsize=8MiB,type=${type}\n`)
+    t.match(await codeOf(await fileDevice(t, image)), /unsupported_feature.*dynamic disk/)
+  }
+  const pool = await imageWith(
+    t,
+    'label: gpt\nsize=8MiB\nsize=8MiB,type=E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D\n',
+  )
+  t.match((await readPartitions(await fileDevice(t, pool)))?.partitions, [
+    { keep: undefined },
+    { keep: { code: 'multiple_devices', found: /Storage Spaces/ } },
+  ])
+  const nested = await imageWith(t, 'label: dos\n,4M,a5\n,4M,a6\n,4M,bf\n,4M,83\n')
+  t.match((await readPartitions(await fileDevice(t, nested)))?.partitions, [
+    { keep: { code: 'unsupported_feature', found: /BSD/ } },
+    { keep: { code: 'unsupported_feature', found: /BSD/ } },
+    { keep: { code: 'unsupported_feature', found: /Solaris/ } },
+    { keep: undefined },
+  ])
 })
 
 t.test('a chain of logical partitions that goes on and on is not followed to its end', async t => {
