@@ -724,13 +724,6 @@ const REFUSALS: readonly Refusal[] = [
     args: ['--engine', 'virtualbox'],
   },
   {
-    name: 'a clone without the free space of the guest',
-    code: 'unsupported',
-    message: [/^Cannot discard free space: /],
-    command: 'clone',
-    args: ['--free-space', 'discard'],
-  },
-  {
     name: 'a clone whose name is too long for a file',
     code: 'invalid_options',
     message: [/^Cannot clone "web": .*255 bytes.*shorter cloneName/],

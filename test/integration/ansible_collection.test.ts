@@ -18,6 +18,7 @@ t.setTimeout(300_000)
 
 const MODULES = [
   'vbox_base_snapshot',
+  'vbox_clone',
   'vbox_compacted',
   'vbox_golden_image',
   'vbox_machine_info',

@@ -251,6 +251,20 @@ t.test('arguments come from one file or from standard input', async t => {
   t.match(two.document.msg, '2 arguments were given; give the name of one JSON file, or none')
 })
 
+t.test('~ stands for the home folder where a clone is to be, too', async t => {
+  const home = await quickFolder(t)
+  const made = await webIn(home)
+  const { document } = await runBuilt('vbox_clone', {
+    input: { machine: made.folder, vbox_user_home: '~/registry', clone_folder: '~/copy' },
+    env: { HOME: home },
+  })
+  t.match(document, {
+    failed: false,
+    changed: true,
+    clone: { settings_file: join(home, 'copy', 'web Clone.vbox') },
+  })
+})
+
 t.test('a machine is found by a number that is its name, and by ~', async t => {
   const home = await quickFolder(t)
   await webIn(home)
