@@ -5,11 +5,12 @@ import { VboxmergeError } from '../errors.ts'
 import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import { acquireLock, awaitUnlocked, isLocked, type Lock, withLock } from '../machine/lock.ts'
+import { acquireLock, type Lock, withLock } from '../machine/lock.ts'
 import { checkCloneSpace } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type CheckedOptions, isBusy } from './ensure_wanted.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
+import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused } from './machine_use.ts'
 import { summarize } from './plan.ts'
 import { clonePlace, type WantedClone } from './plan_clone.ts'
@@ -40,6 +41,7 @@ class EnsureCloneRun {
   readonly #session: Session
   readonly #options: CheckedOptions
   readonly #context: CloneContext
+  #sharedBytes = 0
 
   constructor(host: EnsureHost, session: Session, wanted: WantedClone, options: CheckedOptions) {
     this.#host = host
@@ -85,20 +87,15 @@ class EnsureCloneRun {
     )
   }
 
-  /** Looks while no other run works on the machine: what is seen in the middle of one says nothing. */
   async #look(): Promise<PreparedClone> {
-    const { files } = this.#host
-    const { settingsFile } = this.#session
-    const { lockTimeout, signal } = this.#options
-    for (;;) {
-      await awaitUnlocked(files, settingsFile, { timeout: lockTimeout, signal })
-      try {
-        const planned = await prepareClone(this.#context)
-        if (planned.step === undefined || !(await isLocked(files, settingsFile))) return planned
-      } catch (error) {
-        if (!(error instanceof VboxmergeError) || !(await isLocked(files, settingsFile))) throw error
-      }
-    }
+    const { lockTimeout: timeout, signal } = this.#options
+    return await lookUnlocked(
+      this.#host.files,
+      this.#session.settingsFile,
+      { timeout, signal },
+      async () => await prepareClone(this.#context),
+      ({ step }) => step === undefined,
+    )
   }
 
   async #carryOut(planned: PreparedClone): Promise<EnsureResult> {
@@ -146,6 +143,9 @@ class EnsureCloneRun {
       lockTimeout: this.#options.lockTimeout,
       onProgress: this.#context.onProgress,
       signal: this.#context.signal,
+      onShared: bytes => {
+        this.#sharedBytes += bytes
+      },
       leaveSource: async () => {
         await this.#checkUnchanged(prepared)
         await lock.release()
@@ -258,7 +258,7 @@ class EnsureCloneRun {
       steps: [],
       before,
       after,
-      sharedBytes: 0,
+      sharedBytes: this.#sharedBytes,
       volumes: [],
       warnings: [],
     }

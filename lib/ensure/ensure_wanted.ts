@@ -3,11 +3,12 @@ import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
 import { VboxmergeError } from '../errors.ts'
 import { userNumber } from '../machine/current_user.ts'
-import { awaitUnlocked, isLocked, withLock } from '../machine/lock.ts'
+import { withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
+import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused } from './machine_use.ts'
 import type { CommonOptions } from './options.ts'
 import { summarize } from './plan.ts'
@@ -102,20 +103,15 @@ class EnsureRun {
     }
   }
 
-  /** Looks at the machine while no other run works on it: what is seen in the middle of one says nothing. */
   async #look(): Promise<PreparedRun> {
-    const { files } = this.#host
-    const { settingsFile } = this.#session
-    const { lockTimeout, signal } = this.#options
-    for (;;) {
-      await awaitUnlocked(files, settingsFile, { timeout: lockTimeout, signal })
-      try {
-        const planned = await prepare(this.#context)
-        if (planned.plan.steps.length === 0 || !(await isLocked(files, settingsFile))) return planned
-      } catch (error) {
-        if (!(error instanceof VboxmergeError) || !(await isLocked(files, settingsFile))) throw error
-      }
-    }
+    const { lockTimeout: timeout, signal } = this.#options
+    return await lookUnlocked(
+      this.#host.files,
+      this.#session.settingsFile,
+      { timeout, signal },
+      async () => await prepare(this.#context),
+      ({ plan }) => plan.steps.length === 0,
+    )
   }
 
   async #forecast(planned: PreparedRun): Promise<EnsureResult> {

@@ -19,6 +19,7 @@ export interface CloneDiskJob {
   readonly path: string
   readonly signal: AbortSignal | undefined
   readonly onBytes: (bytes: number) => void
+  readonly onShared: (bytes: number) => void
 }
 
 /**
@@ -28,7 +29,7 @@ export interface CloneDiskJob {
  * @throws {VboxmergeError} `image_corrupt`, `verify_failed`; the signal's reason; an error of the file system.
  */
 export async function writeCloneDisk(job: CloneDiskJob): Promise<void> {
-  const { files, source, plan, id, path, signal, onBytes } = job
+  const { files, source, plan, id, path, signal, onBytes, onShared } = job
   const { tableOffset, dataOffset, allocatedBlocks } = plan
   const header = { ...source.header, id, tableOffset, dataOffset, allocatedBlocks }
   checkHeader(header, path)
@@ -40,7 +41,11 @@ export async function writeCloneDisk(job: CloneDiskJob): Promise<void> {
     await file.truncate(plan.fileSize)
     await file.write(encodeHeader(header), 0)
     await writeTable(file, tableOffset, plan.table, 0, plan.table.length)
-    await copyBlocks({ plan, images, modification: header.modification, signal, onBytes }, file, header)
+    await copyBlocks(
+      { plan, images, modification: header.modification, signal, onBytes, onShared },
+      file,
+      header,
+    )
     await file.sync()
   } finally {
     await file.close()

@@ -40,6 +40,8 @@ export interface CloneRun {
   readonly vboxUserHome: string
   readonly lockTimeout: number
   readonly onProgress: (progress: Progress) => void
+  /** Is told of bytes that files share instead of having a copy each. */
+  readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined
   /** Is called once the source is not read any more; throws when it changed meanwhile. */
   readonly leaveSource: () => Promise<void>
@@ -133,7 +135,7 @@ async function writeFiles(
 }
 
 async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promise<void> {
-  const { files, disks, plan, onProgress, signal } = run
+  const { files, disks, plan, onProgress, onShared, signal } = run
   const measured = disks[index]
   if (measured === undefined) throw new RangeError(`Cannot clone: disk ${index} was not measured`)
   const { paths, disk, dead } = measured
@@ -147,7 +149,7 @@ async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promi
   try {
     const blocks = cloneBlocks(source, dead.has)
     const path = stagedPath(plan.place.settingsFile, image)
-    await writeCloneDisk({ files, source, plan: blocks, id: image.id, path, signal, onBytes })
+    await writeCloneDisk({ files, source, plan: blocks, id: image.id, path, signal, onBytes, onShared })
   } finally {
     await source.close()
   }

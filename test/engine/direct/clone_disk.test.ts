@@ -33,7 +33,16 @@ async function clone(files: Files, specs: readonly ImageSpec[], fixed = false): 
   const compact = cloneBlocks({ ...source, header: { ...source.header, variant: 'dynamic' } })
   const dead = await scanZeros(files, paths, compact, () => {}, undefined)
   const plan = cloneBlocks(source, dead.has)
-  const job = { files, source, plan, id: ID, path: '/m/clone.vdi', signal: undefined, onBytes: () => {} }
+  const job = {
+    files,
+    source,
+    plan,
+    id: ID,
+    path: '/m/clone.vdi',
+    signal: undefined,
+    onBytes: () => {},
+    onShared: () => {},
+  }
   await writeCloneDisk(job)
   await source.close()
   return job.path
@@ -90,6 +99,7 @@ t.test('the image is a base with a UUID of its own, and the block size and geome
     path: '/m/c.vdi',
     signal: undefined,
     onBytes: () => {},
+    onShared: () => {},
   })
   await source.close()
   const { header, file } = await openImage(files, '/m/c.vdi', 'read')
