@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { truncateSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { realFiles } from '../../lib/io/real_files.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
@@ -24,8 +25,17 @@ async function mounted(t: Test, make: readonly string[]): Promise<string> {
   const env = { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` }
   execFileSync(make[0] ?? '', [...make.slice(1), image], { env })
   execFileSync('mount', ['-o', 'loop', image, mount])
-  t.teardown(() => execFileSync('umount', [mount]))
+  t.teardown(() => unmount(mount))
   return mount
+}
+
+/** Files that are still being closed keep a mount busy for a moment. */
+async function unmount(mount: string): Promise<void> {
+  for (let tries = 0; tries < 40; tries++) {
+    if (spawnSync('umount', [mount]).status === 0) return
+    await delay(100)
+  }
+  throw new Error(`Cannot unmount ${mount}`)
 }
 
 async function writeNew(path: string, bytes: Uint8Array) {
