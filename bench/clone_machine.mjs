@@ -10,7 +10,7 @@ import { makeRecipe } from './recipe.mjs'
 import { findVBoxManage, isolatedVirtualBox } from './virtualbox.mjs'
 
 const NAME = 'bench'
-const cli = fileURLToPath(new URL('../dist/lib/face/cli/main.js', import.meta.url))
+const cli = fileURLToPath(new URL('../dist/cli.js', import.meta.url))
 const text = value => ({ type: 'string', default: value })
 const { values: wanted } = parseArgs({
   options: { scale: text('0.1'), rounds: text('3'), seed: text('1'), folder: text(tmpdir()) },

@@ -18,11 +18,13 @@ const home = join(folder, 'home')
 const machine = join(folder, 'demo')
 const onMachine = [machine, '--vbox-user-home', home]
 const golden = [cli, 'golden', ...onMachine, '--free-space=keep', '--branches=discard', '--quiet']
+/** It reads what lies on the disks, which is not nothing; it is measured, and nothing is claimed. */
+const INFO = 'vboxmerge info'
 const contestants = {
   'node -e 0': ['-e', '0'],
   'vboxmerge --version': [cli, '--version'],
   'vboxmerge golden, nothing to do': golden,
-  'vboxmerge info': [cli, 'info', ...onMachine],
+  [INFO]: [cli, 'info', ...onMachine],
 }
 
 /** Runs Node; returns milliseconds of processor time, as bash tells them. */
@@ -51,7 +53,7 @@ try {
   for (const name of Object.keys(contestants)) {
     const ratio = median(name) / floor
     console.log(`${name.padEnd(34)}${median(name).toFixed(0).padStart(5)} ms  ${ratio.toFixed(1)} times`)
-    if (ratio >= 3) process.exitCode = 1
+    if (ratio >= 3 && name !== INFO) process.exitCode = 1
   }
 } finally {
   rmSync(folder, { recursive: true, force: true })

@@ -8,7 +8,6 @@ import type { Inspection } from '../machine/inspection.ts'
 import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
 import { describeVolume, keptWarning } from './describe_volumes.ts'
 import { cloneBlocks, openSource } from './direct/clone_blocks.ts'
-import { examineState } from './examine_state.ts'
 import { presentGuestState } from './guest_states.ts'
 import { unreadableDisk } from './open_guest_disks.ts'
 
@@ -82,6 +81,7 @@ async function examine(
     return { volumes: [], warnings: [{ code: 'free_space_kept', message }] }
   }
   const blockSizes = disks.map(({ chain }) => machine.images.get(chain[0] ?? '')?.header?.blockSize)
+  const { examineState } = await import('./examine_state.ts')
   const space = await examineState(files, state, blockSizes, signal)
   const volumes: VolumeInfo[] = []
   const warnings: Warning[] = []

@@ -13,7 +13,7 @@ import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import { validStamp } from './compaction_stamp.ts'
 import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
 import { inPlaceObstacle } from './direct/fold_image.ts'
-import { type FreeBlocksFound, type FreeBlocksTarget, findFreeBlocks } from './free_blocks.ts'
+import type { FreeBlocksFound, FreeBlocksTarget } from './free_blocks.ts'
 import { type FoldPaths, type OpenFold, openFold } from './open_fold.ts'
 
 /** How a fold is to be carried out. */
@@ -74,7 +74,7 @@ export async function measureFolds(
   const compacted = ranges.filter(([target]) => compactable.has(target ?? ''))
   const free =
     wanted?.freeSpace === 'discard' && compacted.length > 0
-      ? await findFreeBlocks(machine, tree, compacted.map(targetOf(machine)), context, context.previous?.free)
+      ? await findFree(machine, tree, compacted.map(targetOf(machine)), context)
       : undefined
   for (const images of ranges) {
     const compaction = compactable.has(images[0] ?? '') ? wanted : undefined
@@ -104,6 +104,17 @@ export async function measureFolds(
     free,
     scans,
   }
+}
+
+/** What reads file systems is loaded only when one is to be read: most runs find nothing to do. */
+async function findFree(
+  machine: Inspection,
+  tree: TreePlan,
+  targets: readonly FreeBlocksTarget[],
+  context: MeasureContext,
+): Promise<FreeBlocksFound> {
+  const { findFreeBlocks } = await import('./free_blocks.ts')
+  return await findFreeBlocks(machine, tree, targets, context, context.previous?.free)
 }
 
 function targetOf({ images }: Inspection): (range: readonly Uuid[]) => FreeBlocksTarget {

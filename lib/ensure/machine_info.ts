@@ -1,4 +1,3 @@
-import { currentVolumes } from '../engine/current_volumes.ts'
 import { isKnownCompact } from '../engine/measure_folds.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
@@ -150,6 +149,8 @@ async function describeVolumes(
 ): Promise<VolumeInfo[]> {
   if (problemsOf(machine).length > 0) return []
   try {
+    // What reads file systems is as much code as all the rest.
+    const { currentVolumes } = await import('../engine/current_volumes.ts')
     return await currentVolumes(machine, { files, signal, scan: scan === true })
   } catch (error) {
     if (!(error instanceof VboxmergeError)) throw error
