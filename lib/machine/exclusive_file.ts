@@ -14,8 +14,11 @@ export interface Claimant {
   isGone(holder: LockHolder): Promise<boolean>
 }
 
-/** Crashes in the middle of taking over from a crash in the middle of taking over … that can be healed. */
-const MAX_DEPTH = 4
+/**
+ * Crashes in the middle of taking over from a crash in the middle of taking over … that can be healed. Each makes a file
+ * name 17 characters longer.
+ */
+const MAX_DEPTH = 8
 
 /** What file systems without hard links (FAT) answer to `link`. */
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK', 'UNKNOWN'])

@@ -5,6 +5,7 @@ import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import type { SeededRandom } from '../../lib/io/seeded_random.ts'
 import type { HostFacts } from '../../lib/machine/host_facts.ts'
 import { acquireLock } from '../../lib/machine/lock.ts'
+import { encodeHolder } from '../../lib/machine/lock_holder.ts'
 import { budgetMs, testRandom } from '../fixtures/test_run.ts'
 
 const VBOX = '/m/web.vbox'
@@ -91,6 +92,24 @@ t.test('never two at once, whoever dies in whatever moment, and the next one cle
   }
   t.comment(JSON.stringify(count))
   t.ok(count.worlds > 10 && count.killed > 10)
+})
+
+t.test('eight that died in taking over from each other are cleared away', async t => {
+  const world = new World()
+  await world.files.makeFolder('/m')
+  let path = `${VBOX}.vboxmerge-lock`
+  for (let pid = 1; pid <= 8; pid++) {
+    const token = String(pid).padStart(16, '0')
+    const facts = await world.hostOf(pid).self()
+    const file = await world.files.open(path, 'create')
+    await file.write(encodeHolder({ ...facts, token, since: '2026-01-31T12:00:00.000Z' }), 0)
+    await file.close()
+    path += `.${token}`
+  }
+  world.alive.add(9)
+  const lock = await acquireLock(world.files, VBOX, { timeout: 0, host: world.hostOf(9) })
+  await lock.release()
+  t.same(await world.files.list('/m'), [])
 })
 
 t.test('who judged a lock stale long ago does not break the one that took its place', async t => {
