@@ -104,7 +104,7 @@ export function restoreState(
 }
 
 /**
- * Takes snapshots out of the tree; the children of each take its place. Without the current snapshot its
+ * Takes snapshots out of the tree; the children of each become the last ones of its parent. Without the current snapshot its
  * nearest ancestor that stays becomes the current one and the current state counts as modified. Media
  * and attachments are left alone.
  *
@@ -212,13 +212,21 @@ function nearestKept(
   return { id, moved: id !== before }
 }
 
-/** Puts the children of a snapshot in its place and notes how far their lines are to be moved. */
+/**
+ * Gives the children of a snapshot to its parent, behind those that it has, as VirtualBox does, and notes how far their
+ * lines are to be moved.
+ */
 function spliceOut(draft: SettingsDocument, snapshot: XmlElement, shifts: Map<XmlElement, number>): void {
   const indent = indentOf(snapshot).length
   const list = snapshot.parent
   const children = childSnapshots(snapshot)
   for (const child of children) shifts.set(child, indent - indentOf(child).length)
-  replaceElement(snapshot, children, draft.style)
+  if (list?.name === 'Snapshots' && childElements(list).at(-1) !== snapshot) {
+    removeElement(snapshot, draft.style)
+    for (const child of children) insertElement(list, child, draft.style)
+  } else {
+    replaceElement(snapshot, children, draft.style)
+  }
   if (list?.name === 'Snapshots' && childElements(list).length === 0) removeElement(list, draft.style)
 }
 
