@@ -98,6 +98,25 @@ for (const { gone, left, current } of [
   })
 }
 
+t.test(
+  'removeSnapshots() puts children behind the younger siblings of what goes, as VirtualBox does',
+  async t => {
+    const indent = '        '
+    const older = snapshotText(12, 'b', 2, {
+      indent,
+      children: snapshotText(13, 'c', 3, { indent: `${indent}    ` }),
+    })
+    const text = settingsText({
+      machine: ` currentSnapshot="{${testUuid(13)}}"`,
+      between: snapshotText(11, 'a', 1, { children: `${older}\n${snapshotText(14, 'd', 4, { indent })}` }),
+    })
+    t.equal(treeOf(documentOf(text)), 'a(b(c) d)')
+    const doc = removeSnapshots(documentOf(text), idsOf(12), NOW)
+    t.equal(treeOf(doc), 'a(d c)')
+    t.strictSame(misplacedLines(textOf(doc)), [])
+  },
+)
+
 t.test('removeSnapshots() writes nothing but what goes', async t => {
   const doc = removeSnapshots(documentOf(tree(15)), idsOf(11, 12, 13, 14, 15), NOW)
   t.equal(textOf(doc), settingsText({ machine: ' lastStateChange="2026-03-04T05:06:07Z"' }))
