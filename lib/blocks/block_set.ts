@@ -17,9 +17,4 @@ export class BlockSet {
     const at = Math.floor(block / 8)
     this.#bits[at] = (this.#bits[at] ?? 0) | (1 << (block % 8))
   }
-
-  delete(block: number): void {
-    const at = Math.floor(block / 8)
-    this.#bits[at] = (this.#bits[at] ?? 0) & ~(1 << (block % 8))
-  }
 }

@@ -2,7 +2,7 @@ import type { Warning } from '../ensure/result.ts'
 import type { VolumeReport } from '../guest/free_space.ts'
 import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Attachment } from '../machine/machine.ts'
-import type { GuestStateDisk } from './guest_states.ts'
+import type { GuestState, GuestStateDisk } from './guest_states.ts'
 
 /** Reserved and boot partitions without a file system are that small, and nobody misses their space. */
 const LARGEST_SILENT = 32 * 2 ** 20
@@ -26,8 +26,36 @@ export function describeVolume(report: VolumeReport, attachment: Attachment): Vo
   }
 }
 
+/** What people are told of the volumes of a state. */
+export interface ToldVolumes {
+  readonly volumes: readonly VolumeInfo[]
+  readonly warnings: readonly Warning[]
+}
+
+/**
+ * Tells what was found on the disks of a state.
+ *
+ * @param isCurrent Whether it is the current state, which warnings need not name.
+ */
+export function tellVolumes(
+  { name, disks }: GuestState,
+  reports: readonly VolumeReport[],
+  isCurrent: boolean,
+): ToldVolumes {
+  const volumes: VolumeInfo[] = []
+  const warnings: Warning[] = []
+  for (const report of reports) {
+    const disk = disks[report.disk]
+    if (disk === undefined) continue
+    volumes.push(describeVolume(report, disk.attachment))
+    const warning = keptWarning(report, disk, isCurrent ? undefined : name)
+    if (warning !== undefined) warnings.push(warning)
+  }
+  return { volumes, warnings }
+}
+
 /** Returns the warning for a volume of which every block is kept; undefined where none is due. */
-export function keptWarning(
+function keptWarning(
   { where, kind, label, size, keep }: VolumeReport,
   { attachment }: GuestStateDisk,
   snapshot: string | undefined,

@@ -1,12 +1,12 @@
 import { BlockSet } from '../blocks/block_set.ts'
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { Warning } from '../ensure/result.ts'
-import type { DiskFreeSpace, VolumeReport } from '../guest/free_space.ts'
+import type { DiskFreeSpace } from '../guest/free_space.ts'
 import type { Files } from '../io/files.ts'
 import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
-import { describeVolume, keptWarning } from './describe_volumes.ts'
+import { tellVolumes } from './describe_volumes.ts'
 import { examineState } from './examine_state.ts'
 import { type GuestState, type GuestStateDisk, guestStates } from './guest_states.ts'
 import { unreadableDisk } from './open_guest_disks.ts'
@@ -117,7 +117,9 @@ class Search {
     const blockSizes = state.disks.map(disk => this.#targets.find(({ id }) => reads(disk, id))?.blockSize)
     const space = await examineState(files, state, blockSizes, signal)
     for (const [index, disk] of state.disks.entries()) this.#keepWhatIsFree(disk, space.disks[index])
-    this.#tell(state, space.volumes, isCurrent)
+    const { volumes, warnings } = tellVolumes(state, space.volumes, isCurrent)
+    if (isCurrent) this.volumes.push(...volumes)
+    this.warnings.push(...warnings)
   }
 
   #keepWhatIsFree(disk: GuestStateDisk, free: DiskFreeSpace | undefined): void {
@@ -132,16 +134,6 @@ class Search {
         if (free.isFree(block) && (known === undefined || known.has(block))) blocks.add(block)
       }
       this.#free.set(target.id, blocks)
-    }
-  }
-
-  #tell(state: GuestState, reports: readonly VolumeReport[], isCurrent: boolean): void {
-    for (const report of reports) {
-      const disk = state.disks[report.disk]
-      if (disk === undefined) continue
-      if (isCurrent) this.volumes.push(describeVolume(report, disk.attachment))
-      const warning = keptWarning(report, disk, isCurrent ? undefined : state.name)
-      if (warning !== undefined) this.warnings.push(warning)
     }
   }
 }

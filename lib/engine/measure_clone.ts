@@ -1,12 +1,10 @@
 import type { ClonePlan, PlannedDisk } from '../ensure/plan_clone.ts'
 import type { Progress } from '../ensure/progress.ts'
-import type { Warning } from '../ensure/result.ts'
 import type { DiskFreeSpace } from '../guest/free_space.ts'
 import type { Files } from '../io/files.ts'
-import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
-import { describeVolume, keptWarning } from './describe_volumes.ts'
+import { type ToldVolumes, tellVolumes } from './describe_volumes.ts'
 import { cloneBlocks, openSource } from './direct/clone_blocks.ts'
 import { presentGuestState } from './guest_states.ts'
 import { unreadableDisk } from './open_guest_disks.ts'
@@ -38,11 +36,8 @@ export interface MeasureCloneContext {
 }
 
 /** What a clone comes to. */
-export interface MeasuredClone {
+export interface MeasuredClone extends ToldVolumes {
   readonly disks: readonly MeasuredDisk[]
-  /** The volumes of the state, where the guest's file systems were looked into. */
-  readonly volumes: readonly VolumeInfo[]
-  readonly warnings: readonly Warning[]
 }
 
 /**
@@ -64,7 +59,7 @@ export async function measureClone(
   return { disks, ...found }
 }
 
-interface Examined extends Omit<MeasuredClone, 'disks'> {
+interface Examined extends ToldVolumes {
   readonly free?: readonly DiskFreeSpace[]
 }
 
@@ -83,16 +78,7 @@ async function examine(
   const blockSizes = disks.map(({ chain }) => machine.images.get(chain[0] ?? '')?.header?.blockSize)
   const { examineState } = await import('./examine_state.ts')
   const space = await examineState(files, state, blockSizes, signal)
-  const volumes: VolumeInfo[] = []
-  const warnings: Warning[] = []
-  for (const report of space.volumes) {
-    const disk = state.disks[report.disk]
-    if (disk === undefined) continue
-    volumes.push(describeVolume(report, disk.attachment))
-    const warning = keptWarning(report, disk, snapshot === undefined ? undefined : state.name)
-    if (warning !== undefined) warnings.push(warning)
-  }
-  return { free: space.disks, volumes, warnings }
+  return { free: space.disks, ...tellVolumes(state, space.volumes, snapshot === undefined) }
 }
 
 async function measureDisk(
