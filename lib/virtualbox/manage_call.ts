@@ -3,7 +3,7 @@ import type { Uuid } from '../machine/machine.ts'
 import { type Clock, realClock } from './clock.ts'
 import { vboxEnvironment } from './environment.ts'
 import { isPassing, parseMachineState } from './machine_state.ts'
-import { codeOf, errorOf, failureOf, type ManageFailure } from './manage_errors.ts'
+import { codeOf, errorOf, failureOf, isUnreached, type ManageFailure } from './manage_errors.ts'
 import { progressParser } from './progress_parser.ts'
 import type { CommandResult, Runner } from './runner.ts'
 import { stripWrapperWarning } from './wrapper_warning.ts'
@@ -51,9 +51,13 @@ export interface Call {
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 2000
 const READ_TIME_LIMIT = 5 * 60 * 1000
+/** How often a call is made again that did not reach VBoxSVC, and after how many milliseconds. */
+const MOST_KNOCKS = 3
+const KNOCK_PAUSE = 1000
 
 /**
- * Calls VBoxManage and returns what it prints on standard output; waits for locks with growing pauses.
+ * Calls VBoxManage and returns what it prints on standard output; waits for locks with growing pauses, and
+ * knocks again where VBoxSVC did not answer.
  *
  * @throws {VboxmergeError} `machine_locked` when the machine was held by another session for the whole time,
  * `machine_not_found`, `machine_not_off`, `unsupported`, else `engine_failed`; or the signal's reason.
@@ -62,12 +66,18 @@ export async function callManage(setup: ManageSetup, call: Call): Promise<string
   const { lockTimeout = 0, signal } = call.options ?? {}
   const clock = setup.clock ?? realClock
   const end = clock.now() + lockTimeout * 1000
+  let knocks = 0
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     signal?.throwIfAborted()
     const result = await runOnce(setup, call)
     const failure = failureOf(result)
     if (result.exitCode === null && call.changes !== true) throw noAnswer(call)
     if (failure === undefined) return stripWrapperWarning(result.stdout)
+    if (isUnreached(failure) && knocks < MOST_KNOCKS) {
+      knocks += 1
+      await clock.sleep(KNOCK_PAUSE, signal)
+      continue
+    }
     const waits = await waitingHelps(setup, call, failure)
     const left = end - clock.now()
     if (!waits || left <= 0) throw errorOf(call.action, failure, waits ? 'machine_locked' : codeOf(failure))

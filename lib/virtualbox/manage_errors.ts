@@ -79,6 +79,16 @@ export function isLocked({ hresult, context, begun }: ManageFailure): boolean {
   return hresult === HRESULT.invalidObjectState && !/\b(Delete|Restore)Snapshot\(/.test(context)
 }
 
+const NO_SERVER = /Failed to create the VirtualBox object/
+
+/**
+ * Whether VBoxManage did not reach its VBoxSVC, so that nothing was begun and a later try may succeed. Seen on
+ * busy computers, and while a VBoxSVC ends (7.2.22).
+ */
+export function isUnreached({ begun, text }: ManageFailure): boolean {
+  return !begun && NO_SERVER.test(text)
+}
+
 const CODES: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
   [HRESULT.objectNotFound, 'machine_not_found'],
   [HRESULT.invalidVmState, 'machine_not_off'],

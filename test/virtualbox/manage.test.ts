@@ -154,6 +154,22 @@ t.test('a machine whose snapshot someone else deletes is waited for; a running o
   t.equal(running.calls.length, 2)
 })
 
+t.test('a VBoxSVC that does not answer is asked again, three times at most', async t => {
+  const unreached = {
+    exitCode: 1,
+    stderr:
+      'VBoxManage: error: Failed to create the VirtualBox object!\n' +
+      'VBoxManage: error: Code NS_ERROR_FAILURE (0x80004005) - Operation failed (extended info not available)\n',
+  }
+  const slow = scripted([unreached, unreached, OK])
+  await slow.manage.deleteSnapshot(ID, SNAPSHOT)
+  t.equal(slow.calls.length, 3)
+  t.strictSame(slow.clock.pauses, [1000, 1000])
+  const dead = scripted([unreached])
+  await t.rejects(dead.manage.deleteSnapshot(ID, SNAPSHOT), hasCode('engine_failed', /Failed to create/))
+  t.equal(dead.calls.length, 4)
+})
+
 t.test('waiting for a lock ends with the reason of the signal', async t => {
   const controller = new AbortController()
   const reason = new Error('enough')
