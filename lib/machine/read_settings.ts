@@ -74,7 +74,7 @@ function refuseStateKeys(doc: SettingsDocument, element: XmlElement): void {
   if (found === undefined) return
   throw new VboxmergeError(
     'image_encrypted',
-    `Cannot read "${doc.file}": its ${found === 'logKeyStore' ? 'logs are' : 'saved state is'} encrypted; ` +
+    `Cannot read ${JSON.stringify(doc.file)}: its ${found === 'logKeyStore' ? 'logs are' : 'saved state is'} encrypted; ` +
       'remove the encryption with VBoxManage encryptvm first',
   )
 }
@@ -110,7 +110,7 @@ function readNumber(doc: SettingsDocument, element: XmlElement, name: string): n
   if (/^[0-9]{1,9}$/.test(text)) return Number(text)
   throw settingsCorrupt(
     doc.file,
-    `the "${name}" of a "${element.name}" is "${text.slice(0, 80)}", not a number`,
+    `the "${name}" of a "${element.name}" is ${JSON.stringify(text.slice(0, 80))}, not a number`,
   )
 }
 
@@ -171,7 +171,10 @@ function readCurrentSnapshot(
   }
   const id = parseUuid(text)
   if (id === undefined || !ids.has(id)) {
-    throw settingsCorrupt(doc.file, `its current snapshot "${text.slice(0, 80)}" is not among its snapshots`)
+    throw settingsCorrupt(
+      doc.file,
+      `its current snapshot ${JSON.stringify(text.slice(0, 80))} is not among its snapshots`,
+    )
   }
   return id
 }
