@@ -2,6 +2,7 @@ import { join, resolve, sep } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import { isNotPermitted } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
+import { fitsPath } from '../options/settings_text.ts'
 import { suggest } from '../options/suggest.ts'
 import { readAwayNotes } from './away_note.ts'
 import type { Uuid } from './machine.ts'
@@ -47,6 +48,10 @@ export async function resolveMachine(
   machine: string,
   places: ResolvePlaces,
 ): Promise<ResolvedMachine> {
+  if (!fitsPath(machine)) {
+    const found = 'it holds a character that neither a name nor a path can have'
+    throw new VboxmergeError('machine_not_found', `Cannot find machine ${JSON.stringify(machine)}: ${found}`)
+  }
   const registry = await loadRegistry(files, places.vboxUserHome)
   const registered = new Set(registry.machines.map(entry => entry.id))
   const away = await readAwayNotes(files, places.vboxUserHome)
