@@ -73,12 +73,21 @@ export class VboxmergeError extends Error {
   readonly stepsLeft: number | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    super(shortened(message), details.cause === undefined ? undefined : { cause: details.cause })
     this.name = 'VboxmergeError'
     this.code = code
     this.stepsDone = details.stepsDone
     this.stepsLeft = details.stepsLeft
   }
+}
+
+/** Names and values in a message may come from files of any length; more than this helps no one. */
+const LONGEST_MESSAGE = 4000
+
+function shortened(message: string): string {
+  if (message.length <= LONGEST_MESSAGE) return message
+  const end = LONGEST_MESSAGE / 4
+  return `${message.slice(0, LONGEST_MESSAGE - end)} … ${message.slice(-end)}`
 }
 
 /** Returns whatever was thrown as an error of this project: as it is, or as `engine_failed`. */

@@ -1,5 +1,6 @@
 import { isKnownCompact } from '../engine/measure_folds.ts'
-import { VboxmergeError } from '../errors.ts'
+import { toVboxmergeError, VboxmergeError } from '../errors.ts'
+import { errorCode } from '../io/errno.ts'
 import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { InspectedImage, Inspection } from '../machine/inspection.ts'
@@ -28,7 +29,7 @@ import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts
 export async function inspectMachine(machine: string, options: InspectOptions = {}): Promise<MachineInfo> {
   const host = realEnsureHost
   const checked = parseOptions('info', options)
-  return await describe(host, await openSession(host, machine, checked), checked)
+  return await describeMachine(host, await openSession(host, machine, checked), checked)
 }
 
 /**
@@ -46,16 +47,21 @@ export async function inspectMachines(options: InspectOptions = {}): Promise<Mac
   const infos: MachineInfo[] = []
   for (const { id, settingsFile } of machines) {
     try {
-      infos.push(await describe(host, sessionOf(host, settingsFile, home, checked), checked))
+      infos.push(await describeMachine(host, sessionOf(host, settingsFile, home, checked), checked))
     } catch (error) {
-      if (!(error instanceof VboxmergeError)) throw error
-      infos.push(inaccessible({ name: '', id, settingsFile, registered: true }, error))
+      if (!(error instanceof VboxmergeError) && errorCode(error) === undefined) throw error
+      infos.push(inaccessible({ name: '', id, settingsFile, registered: true }, toVboxmergeError(error)))
     }
   }
   return infos
 }
 
-async function describe(host: EnsureHost, session: Session, options: InspectOptions): Promise<MachineInfo> {
+/** Tells what is known of a machine that was found. */
+export async function describeMachine(
+  host: EnsureHost,
+  session: Session,
+  options: InspectOptions,
+): Promise<MachineInfo> {
   options.signal?.throwIfAborted()
   const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
   const { settings, registration } = inspection

@@ -6,8 +6,10 @@ import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import { eachSnapshot } from '../machine/media_graph.ts'
+import { checkVariables } from '../machine/own_files.ts'
 import { makePlan } from './plan.ts'
-import { planTree } from './plan_tree.ts'
+import { planTree, type TreePlan } from './plan_tree.ts'
 import type { Progress } from './progress.ts'
 import type { Session } from './session.ts'
 import type { Wanted } from './wanted.ts'
@@ -59,7 +61,10 @@ export async function prepare(
   const measured: Measured = await measureFolds(inspection, tree, compaction, measureContext)
   const foundInside = [...warnings, ...(measured.free?.warnings ?? [])]
   const plan = makePlan(inspection, tree, measured.figures, choice.name, foundInside)
-  if (plan.steps.length > 0) refuseSavedState(inspection, wanted)
+  if (plan.steps.length > 0) {
+    refuseSavedState(inspection, wanted)
+    await refuseForeignVariables(files, inspection, tree)
+  }
   return { machine, plan, measured, choice }
 }
 
@@ -74,6 +79,19 @@ function refuseProblems({ settings, images }: Inspection): void {
       problem.code,
       `Cannot work on ${JSON.stringify(settings.name)}: ${problem.message}`,
     )
+  }
+}
+
+/** EFI variables that are copied for a snapshot, or replaced by those of one. */
+async function refuseForeignVariables(
+  files: Files,
+  { settings, nvram }: Inspection,
+  { restore, snapshot }: TreePlan,
+): Promise<void> {
+  const restored = [...eachSnapshot(settings.rootSnapshot)].find(({ id }) => id === restore?.id)?.nvramFile
+  if (restored !== undefined) await checkVariables(files, settings, restored)
+  if (restored !== undefined || (snapshot !== undefined && nvram.exists)) {
+    await checkVariables(files, settings, nvram.path)
   }
 }
 

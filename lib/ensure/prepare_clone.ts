@@ -9,6 +9,7 @@ import { hashOf, type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Snapshot } from '../machine/machine.ts'
 import { chainOf, indexMedia } from '../machine/media_graph.ts'
+import { checkVariables, MAX_NVRAM_BYTES } from '../machine/own_files.ts'
 import { parseSettings } from '../machine/settings_document.ts'
 import { forecastClone } from './clone_figures.ts'
 import { findClone } from './find_clone.ts'
@@ -49,9 +50,6 @@ export interface PreparedClone {
   /** The clone as it is or will be. */
   readonly after: MachineSummary
 }
-
-/** The largest file of EFI variables that is looked at, in bytes. */
-const MAX_NVRAM_BYTES = 64 * 1024 * 1024
 
 /**
  * Looks at a machine and where its clone is to be, and plans. Writes nothing.
@@ -106,6 +104,7 @@ async function readFingerprint(
   const doc = parseSettings(settingsBytes, inspection.settings.file)
   const path = state === undefined ? inspection.nvram.path : state.nvramFile
   const exists = path !== undefined && (await files.stat(path))?.kind === 'file'
+  if (exists) await checkVariables(files, inspection.settings, path)
   const nvram = exists ? hashOf(await files.readFile(path, MAX_NVRAM_BYTES)) : undefined
   return cloneFingerprint(inspection, state, { settings: stateText(doc, state?.id), nvram })
 }

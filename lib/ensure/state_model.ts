@@ -168,5 +168,5 @@ export function foldInto(model: StateModel, lower: ImageGroup, upper: ImageGroup
 
 /** An image as messages name it. */
 export function describeMedium(medium: Medium): string {
-  return `"${medium.path}" {${medium.id}}`
+  return `${JSON.stringify(medium.path)} {${medium.id}}`
 }

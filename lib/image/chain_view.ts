@@ -89,7 +89,7 @@ async function mapOwners(images: readonly OpenVdi[], signal: AbortSignal | undef
     const problem = `its ${top.header.capacity} bytes are more than ${MAX_BLOCKS} blocks of ${unit} bytes`
     throw new VboxmergeError(
       'unsupported',
-      `Cannot read "${top.path}": ${problem}, the smallest in its chain`,
+      `Cannot read ${JSON.stringify(top.path)}: ${problem}, the smallest in its chain`,
     )
   }
   const map = new OwnerMap(top.header.capacity, unit)
@@ -145,7 +145,7 @@ async function readFull(image: OpenVdi, part: Uint8Array, offset: number): Promi
   const done = await image.file.read(part, offset)
   if (done === part.length) return
   const problem = `it ended at byte ${offset + done}, before byte ${offset + part.length} that its table refers to`
-  throw new VboxmergeError('image_corrupt', `Cannot read "${image.path}": ${problem}`)
+  throw new VboxmergeError('image_corrupt', `Cannot read ${JSON.stringify(image.path)}: ${problem}`)
 }
 
 /** Joins neighbours that lie one behind the other in the same file, or that read as zeros. */

@@ -16,7 +16,7 @@ export function checkLinks(images: readonly Pick<OpenImage, 'path' | 'header'>[]
     if (seen.has(id)) throw mismatch(image.path, `its UUID ${id} occurs twice in the chain`)
     seen.add(id)
     if (parent !== below?.header.id) {
-      const wanted = below === undefined ? 'none' : `${below.header.id} of "${below.path}"`
+      const wanted = below === undefined ? 'none' : `${below.header.id} of ${JSON.stringify(below.path)}`
       throw mismatch(image.path, `its parent is ${parent ?? 'none'}, expected is ${wanted}`)
     }
     if (below === undefined && variant === 'differencing') {
@@ -29,5 +29,5 @@ export function checkLinks(images: readonly Pick<OpenImage, 'path' | 'header'>[]
 }
 
 function mismatch(path: string, problem: string): VboxmergeError {
-  return new VboxmergeError('chain_mismatch', `Cannot read the chain at "${path}": ${problem}`)
+  return new VboxmergeError('chain_mismatch', `Cannot read the chain at ${JSON.stringify(path)}: ${problem}`)
 }

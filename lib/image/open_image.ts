@@ -38,7 +38,7 @@ const KINDS: Readonly<Record<FileStat['kind'], string>> = {
 export async function openImage(files: Files, path: string, access: 'read' | 'write'): Promise<OpenVdi> {
   const stat = await files.stat(path)
   if (stat === undefined)
-    throw new VboxmergeError('image_missing', `Cannot open "${path}": there is no such file`)
+    throw new VboxmergeError('image_missing', `Cannot open ${JSON.stringify(path)}: there is no such file`)
   if (stat.kind !== 'file') throw notPlain(path, stat)
   const file = await files.open(path, access)
   try {
@@ -61,11 +61,14 @@ async function readHeader(file: OpenFile, path: string): Promise<VdiHeader> {
   if (other === undefined) return decodeHeader(bytes, path)
   throw new VboxmergeError(
     'unsupported',
-    `Cannot open "${path}": it is ${other[1]} image; only VDI images are read`,
+    `Cannot open ${JSON.stringify(path)}: it is ${other[1]} image; only VDI images are read`,
   )
 }
 
 function notPlain(path: string, { kind }: Pick<FileStat, 'kind'>): VboxmergeError {
   const help = kind === 'link' ? 'name its target in the settings instead' : 'an image is a plain file'
-  return new VboxmergeError('unsupported', `Cannot open "${path}": it is ${KINDS[kind]}; ${help}`)
+  return new VboxmergeError(
+    'unsupported',
+    `Cannot open ${JSON.stringify(path)}: it is ${KINDS[kind]}; ${help}`,
+  )
 }

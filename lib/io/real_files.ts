@@ -115,12 +115,17 @@ export const realFiles: Files = {
   },
 }
 
+/**
+ * What it says of a path that there is nothing: also that it is longer than any, leads in a circle, or holds a NUL
+ * (which Node does not even ask the system about).
+ */
+const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ERR_INVALID_ARG_VALUE'])
+
 async function orUndefined<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look()
   } catch (error) {
-    const code = errorCode(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    if (ABSENT.has(errorCode(error) ?? '')) return undefined
     throw error
   }
 }
@@ -136,7 +141,7 @@ async function readAll(file: OpenFile, path: string, maxBytes: number): Promise<
     length += await file.read(buffer.subarray(length), length)
   }
   if (length > maxBytes) {
-    throw new RangeError(`Cannot read "${path}": it is longer than ${maxBytes} bytes`)
+    throw new RangeError(`Cannot read ${JSON.stringify(path)}: it is longer than ${maxBytes} bytes`)
   }
   return buffer.subarray(0, length)
 }

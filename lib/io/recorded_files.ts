@@ -124,7 +124,7 @@ export class RecordedFiles implements Files {
   async readFile(path: string, maxBytes: number): Promise<Uint8Array> {
     const { content } = this.#file(path)
     if (content.length > maxBytes) {
-      throw new RangeError(`Cannot read "${path}": it is longer than ${maxBytes} bytes`)
+      throw new RangeError(`Cannot read ${JSON.stringify(path)}: it is longer than ${maxBytes} bytes`)
     }
     return content.bytes()
   }
@@ -290,7 +290,7 @@ export class RecordedFiles implements Files {
   }
 
   #look(path: string, followLast: boolean): Place | undefined {
-    return this.#place(path, 'lstat', followLast, 'ENOENT', 'ENOTDIR')
+    return this.#place(path, 'lstat', followLast, 'ENOENT', 'ENOTDIR', 'ELOOP')
   }
 
   #place(path: string, syscall: string, followLast: boolean, ...absent: string[]): Place | undefined {

@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import * as v from 'valibot'
 import type { Files } from '../io/files.ts'
 import type { Uuid } from './machine.ts'
@@ -25,6 +25,7 @@ export function encodeAwayNote(machine: Uuid, settingsFile: string): Uint8Array 
 /** The machines that interrupted runs left outside of VirtualBox. Notes that cannot be read are passed over. */
 export async function readAwayNotes(files: Files, vboxUserHome: string): Promise<RegisteredMachine[]> {
   const machines: RegisteredMachine[] = []
+  if ((await files.stat(vboxUserHome))?.kind === 'file') return machines
   for (const name of await files.list(vboxUserHome)) {
     if (!name.startsWith(PREFIX) || !name.endsWith(SUFFIX)) continue
     const path = join(vboxUserHome, name)
@@ -40,7 +41,8 @@ function decodeAwayNote(text: string): RegisteredMachine | undefined {
   try {
     const parsed = v.safeParse(NoteSchema, JSON.parse(text))
     if (!parsed.success) return undefined
-    return { id: parsed.output.machine, settingsFile: parsed.output.settingsFile }
+    const { machine, settingsFile } = parsed.output
+    return isAbsolute(settingsFile) ? { id: machine, settingsFile } : undefined
   } catch {
     return undefined
   }

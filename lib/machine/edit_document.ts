@@ -38,7 +38,7 @@ export function editDocument(
     edit(draft)
   } catch (error) {
     if (!(error instanceof RangeError)) throw error
-    throw new VboxmergeError('invalid_options', `Cannot edit "${doc.file}": ${error.message}`, {
+    throw new VboxmergeError('invalid_options', `Cannot edit ${JSON.stringify(doc.file)}: ${error.message}`, {
       cause: error,
     })
   }

@@ -95,7 +95,7 @@ export function removeMedium(
     if (options.subtree !== true && childElements(element, 'HardDisk').length > 0) {
       throw new VboxmergeError(
         'chain_mismatch',
-        `Cannot take {${id}} out of "${draft.file}": it has differencing images over it`,
+        `Cannot take {${id}} out of ${JSON.stringify(draft.file)}: it has differencing images over it`,
       )
     }
     removeElement(element, draft.style)
@@ -113,7 +113,7 @@ export function addMedium(doc: SettingsDocument, parentId: Uuid, added: AddedMed
     if (findMedium(draft, added.id) !== undefined) {
       throw new VboxmergeError(
         'chain_mismatch',
-        `Cannot add {${added.id}} to "${draft.file}": it is listed already`,
+        `Cannot add {${added.id}} to ${JSON.stringify(draft.file)}: it is listed already`,
       )
     }
     const attributes: (readonly [string, string])[] = [
@@ -148,14 +148,14 @@ function mediumElement(draft: SettingsDocument, id: Uuid): XmlElement {
   if (element !== undefined) return element
   throw new VboxmergeError(
     'image_missing',
-    `Cannot edit "${draft.file}": its registry does not list the image {${id}}`,
+    `Cannot edit ${JSON.stringify(draft.file)}: its registry does not list the image {${id}}`,
   )
 }
 
 function notAChain(draft: SettingsDocument, target: Uuid, removed: readonly Uuid[]): VboxmergeError {
   return new VboxmergeError(
     'chain_mismatch',
-    `Cannot fold images in "${draft.file}": ${removed.map(bracedUuid).join(', ')} are no chain ` +
+    `Cannot fold images in ${JSON.stringify(draft.file)}: ${removed.map(bracedUuid).join(', ')} are no chain ` +
       `over ${bracedUuid(target)} without other children`,
   )
 }

@@ -195,7 +195,7 @@ function findSnapshots(draft: SettingsDocument, ids: ReadonlySet<Uuid>): XmlElem
   const missing = [...ids].filter(id => !known.has(id)).map(bracedUuid)
   throw new VboxmergeError(
     'snapshot_not_found',
-    `Cannot edit "${draft.file}": it has no snapshot ${missing.join(', ')}`,
+    `Cannot edit ${JSON.stringify(draft.file)}: it has no snapshot ${missing.join(', ')}`,
   )
 }
 
@@ -233,6 +233,6 @@ function spliceOut(draft: SettingsDocument, snapshot: XmlElement, shifts: Map<Xm
 function blocked(draft: SettingsDocument, what: string): VboxmergeError {
   return new VboxmergeError(
     'branch_blocked',
-    `Cannot take snapshots out of "${draft.file}": ${what}; take out the other branches, too`,
+    `Cannot take snapshots out of ${JSON.stringify(draft.file)}: ${what}; take out the other branches, too`,
   )
 }

@@ -4,6 +4,7 @@ import { VboxmergeError } from '../errors.ts'
 import type { ImageHeader } from '../image/image.ts'
 import { openImage } from '../image/open_image.ts'
 import { readTable } from '../image/vdi/block_table.ts'
+import { errorCode } from '../io/errno.ts'
 import type { FileStat, Files } from '../io/files.ts'
 import type { InspectedImage, Inspection, InterruptedRun, Problem, Relink } from './inspection.ts'
 import { type Journal, readJournal } from './journal.ts'
@@ -11,7 +12,8 @@ import type { MachineSettings, Medium, Uuid } from './machine.ts'
 import { imagesInUse, indexMedia } from './media_graph.ts'
 import { loadNeighbours, type Neighbours } from './neighbours.ts'
 import { readSettings } from './read_settings.ts'
-import { MAX_SETTINGS_BYTES, parseSettings } from './settings_document.ts'
+import { MAX_SETTINGS_BYTES, parseSettings, settingsCorrupt } from './settings_document.ts'
+import { trustedJournal } from './trusted_journal.ts'
 
 /** A machine's present state together with the bytes of its settings. */
 export interface InspectedMachine {
@@ -35,10 +37,12 @@ export async function inspect(
   const settingsBytes = await readSettingsFile(files, settingsFile)
   const settings = readSettings(parseSettings(settingsBytes, settingsFile))
   const settingsHash = hashOf(settingsBytes)
-  const journal = await readJournal(files, settingsFile, settings.id)
+  const noted = await readJournal(files, settingsFile, settings.id)
   const neighbours = await loadNeighbours(files, settings, vboxUserHome)
   const media = indexMedia([settings.media, ...neighbours.registries])
   const used = imagesInUse(settings, media)
+  const sharedWith = sharedImages(neighbours, media)
+  const journal = noted && (await trustedJournal(files, settings, noted, sharedWith))
   const images = await inspectImages(files, media, used, journal)
   return {
     inspection: {
@@ -50,7 +54,7 @@ export async function inspect(
         ownRegistryComplete: isOwnRegistryComplete(settings, used),
       },
       images,
-      sharedWith: sharedImages(neighbours, media),
+      sharedWith,
       emptyLeaves: await findEmptyLeaves(files, settings, images),
       interrupted: journal === undefined ? undefined : interruptedRun(journal, settingsHash),
     },
@@ -77,6 +81,9 @@ async function readSettingsFile(files: Files, path: string): Promise<Uint8Array>
       'unsupported',
       `Cannot read the machine: ${JSON.stringify(path)} is no regular file`,
     )
+  }
+  if (stat.size > MAX_SETTINGS_BYTES) {
+    throw settingsCorrupt(path, `it has ${stat.size} bytes, more than the ${MAX_SETTINGS_BYTES} allowed`)
   }
   return await files.readFile(path, MAX_SETTINGS_BYTES)
 }
@@ -161,8 +168,13 @@ async function inspectImage(
     const header = await readHeader(files, medium.path)
     return { ...found, header, problem: headerProblem(medium, header) }
   } catch (error) {
-    if (!(error instanceof VboxmergeError)) throw error
-    return { ...found, problem: { code: error.code, message: error.message } }
+    if (error instanceof VboxmergeError) {
+      return { ...found, problem: { code: error.code, message: error.message } }
+    }
+    const code = errorCode(error)
+    if (code === undefined) throw error
+    const message = `the image ${describe(medium)} cannot be read (${code}); run as a user who may read it`
+    return { ...found, problem: { code: 'unsupported', message } }
   }
 }
 

@@ -2,6 +2,7 @@ import { dirname, isAbsolute, join, normalize, relative, sep } from 'node:path'
 import * as v from 'valibot'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
+import { describeIssue } from './describe_issue.ts'
 import type { Relink } from './inspection.ts'
 import type { Uuid } from './machine.ts'
 
@@ -109,7 +110,7 @@ export function decodeJournal(text: string, path: string): Journal {
   const parsed = v.safeParse(JournalSchema, data)
   if (!parsed.success) {
     const [issue] = parsed.issues
-    throw foreign(path, `is damaged (${v.getDotPath(issue) ?? 'its root'}: ${issue.message})`)
+    throw foreign(path, `is damaged (${describeIssue(issue)})`)
   }
   const { hashes, created, deletes, restoredNvram, ...rest } = parsed.output
   const absolute = (name: string): string => (isAbsolute(name) ? normalize(name) : join(dirname(path), name))

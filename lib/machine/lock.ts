@@ -128,7 +128,7 @@ async function tryClaim(claimant: Claimant, path: string, settingsFile: string):
       .catch(() => undefined)
     const code = errorCode(cause)
     if (code === undefined) throw cause
-    const text = `Cannot lock "${settingsFile}": its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
+    const text = `Cannot lock ${JSON.stringify(settingsFile)}: its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
     const isFull = code === 'ENOSPC' || code === 'EDQUOT'
     throw new VboxmergeError(isFull ? 'no_space' : 'engine_failed', text, { cause })
   }
@@ -177,11 +177,15 @@ function lockedError(
   claim: Exclude<Claim, 'mine'>,
   now: number,
 ): VboxmergeError {
-  const found = claim === 'vanished' ? `"${path}" comes and goes` : describeClaim(claim.holder, path, now)
-  const help = `wait for it or raise lockTimeout; when no vboxmerge runs there any more, delete "${path}"`
-  return new VboxmergeError('machine_locked', `Cannot lock "${settingsFile}": ${found}; ${help}`)
+  const found =
+    claim === 'vanished' ? `${JSON.stringify(path)} comes and goes` : describeClaim(claim.holder, path, now)
+  const help = `wait for it or raise lockTimeout; when no vboxmerge runs there any more, delete ${JSON.stringify(path)}`
+  return new VboxmergeError(
+    'machine_locked',
+    `Cannot lock ${JSON.stringify(settingsFile)}: ${found}; ${help}`,
+  )
 }
 
 function describeClaim(holder: LockHolder | undefined, path: string, now: number): string {
-  return holder === undefined ? `"${path}" cannot be read` : describeHolder(holder, now)
+  return holder === undefined ? `${JSON.stringify(path)} cannot be read` : describeHolder(holder, now)
 }

@@ -14,6 +14,6 @@ export function readBoolean(doc: SettingsDocument, element: XmlElement, name: st
   if (text === 'false' || text === 'no' || text === '0') return false
   throw settingsCorrupt(
     doc.file,
-    `the "${name}" of a "${element.name}" is "${text.slice(0, 80)}", not true or false`,
+    `the "${name}" of a "${element.name}" is ${JSON.stringify(text.slice(0, 80))}, not true or false`,
   )
 }

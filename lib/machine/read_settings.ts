@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import type { Attachment, MachineSettings, Snapshot, StateSettings, Uuid } from './machine.ts'
+import { eachState } from './media_graph.ts'
 import { readBoolean } from './read_boolean.ts'
 import { readMedia } from './read_media.ts'
 import { type SettingsDocument, settingsCorrupt } from './settings_document.ts'
@@ -16,6 +17,13 @@ import {
 import { getAttribute } from './xml/xml_edit.ts'
 import { decodeText } from './xml/xml_text.ts'
 import { childElement, childElements, type XmlElement } from './xml/xml_tree.ts'
+
+/**
+ * More than VirtualBox itself bears, of snapshots and of attached disks in all states together; what is planned for
+ * them takes time that grows with their square.
+ */
+const MOST_SNAPSHOTS = 2000
+const MOST_ATTACHMENTS = 8000
 
 /** A snapshot whose children are still being read. */
 interface GrowingSnapshot extends Snapshot {
@@ -39,7 +47,7 @@ export function readSettings(doc: SettingsDocument): MachineSettings {
   const machine = machineElement(doc)
   refuseStateKeys(doc, machine)
   const snapshots = readSnapshots(doc, machine)
-  return {
+  const settings: MachineSettings = {
     file: doc.file,
     version: requiredAttribute(doc, doc.xml.root, 'version'),
     ...readIdentity(doc),
@@ -52,6 +60,18 @@ export function readSettings(doc: SettingsDocument): MachineSettings {
     media: readMedia(doc, machine),
     extraData: readExtraData(doc, machine),
   }
+  let attachments = 0
+  for (const { state } of eachState(settings)) attachments += state.attachments.length
+  refuseMany(doc, 'attached hard disks', attachments, MOST_ATTACHMENTS)
+  return settings
+}
+
+function refuseMany(doc: SettingsDocument, what: string, count: number, most: number): void {
+  if (count <= most) return
+  throw new VboxmergeError(
+    'unsupported',
+    `Cannot read ${JSON.stringify(doc.file)}: it has more than ${most} ${what}; delete some with VirtualBox`,
+  )
 }
 
 /**
@@ -74,7 +94,7 @@ function refuseStateKeys(doc: SettingsDocument, element: XmlElement): void {
   if (found === undefined) return
   throw new VboxmergeError(
     'image_encrypted',
-    `Cannot read "${doc.file}": its ${found === 'logKeyStore' ? 'logs are' : 'saved state is'} encrypted; ` +
+    `Cannot read ${JSON.stringify(doc.file)}: its ${found === 'logKeyStore' ? 'logs are' : 'saved state is'} encrypted; ` +
       'remove the encryption with VBoxManage encryptvm first',
   )
 }
@@ -110,7 +130,7 @@ function readNumber(doc: SettingsDocument, element: XmlElement, name: string): n
   if (/^[0-9]{1,9}$/.test(text)) return Number(text)
   throw settingsCorrupt(
     doc.file,
-    `the "${name}" of a "${element.name}" is "${text.slice(0, 80)}", not a number`,
+    `the "${name}" of a "${element.name}" is ${JSON.stringify(text.slice(0, 80))}, not a number`,
   )
 }
 
@@ -130,6 +150,7 @@ function readSnapshots(
     const snapshot = readSnapshot(doc, element, parent?.id)
     if (ids.has(snapshot.id)) throw settingsCorrupt(doc.file, `the snapshot {${snapshot.id}} is listed twice`)
     ids.add(snapshot.id)
+    refuseMany(doc, 'snapshots', ids.size, MOST_SNAPSHOTS)
     const siblings = parent?.children ?? roots
     siblings.push(snapshot)
     queueChildren(element, snapshot)
@@ -171,7 +192,10 @@ function readCurrentSnapshot(
   }
   const id = parseUuid(text)
   if (id === undefined || !ids.has(id)) {
-    throw settingsCorrupt(doc.file, `its current snapshot "${text.slice(0, 80)}" is not among its snapshots`)
+    throw settingsCorrupt(
+      doc.file,
+      `its current snapshot ${JSON.stringify(text.slice(0, 80))} is not among its snapshots`,
+    )
   }
   return id
 }

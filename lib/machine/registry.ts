@@ -1,5 +1,7 @@
 import { homedir } from 'node:os'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { VboxmergeError } from '../errors.ts'
+import { errorCode } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
 import type { Medium, Uuid } from './machine.ts'
 import { readMedia } from './read_media.ts'
@@ -91,7 +93,14 @@ async function readIfThere(files: Files, file: string): Promise<Uint8Array | und
   try {
     return await files.readFile(path, MAX_SETTINGS_BYTES)
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error
-    throw settingsCorrupt(file, `it has more than ${MAX_SETTINGS_BYTES} bytes`, error)
+    if (error instanceof RangeError) {
+      throw settingsCorrupt(file, `it has more than ${MAX_SETTINGS_BYTES} bytes`, error)
+    }
+    const code = errorCode(error)
+    if (code === undefined) throw error
+    const help = 'it is to be a plain file that the user who runs may read'
+    throw new VboxmergeError('unsupported', `Cannot read ${JSON.stringify(file)}: ${code}; ${help}`, {
+      cause: error,
+    })
   }
 }

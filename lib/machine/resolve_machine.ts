@@ -2,6 +2,7 @@ import { join, resolve, sep } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import { isNotPermitted } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
+import { fitsPath } from '../options/settings_text.ts'
 import { suggest } from '../options/suggest.ts'
 import { readAwayNotes } from './away_note.ts'
 import type { Uuid } from './machine.ts'
@@ -47,6 +48,10 @@ export async function resolveMachine(
   machine: string,
   places: ResolvePlaces,
 ): Promise<ResolvedMachine> {
+  if (!fitsPath(machine)) {
+    const found = 'it holds a character that neither a name nor a path can have'
+    throw new VboxmergeError('machine_not_found', `Cannot find machine ${JSON.stringify(machine)}: ${found}`)
+  }
   const registry = await loadRegistry(files, places.vboxUserHome)
   const registered = new Set(registry.machines.map(entry => entry.id))
   const away = await readAwayNotes(files, places.vboxUserHome)
@@ -81,13 +86,19 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   const path = (await isLink(files, given)) ? await files.realPath(given) : given
   const stat = path === undefined ? undefined : await files.stat(path)
   if (path === undefined || stat === undefined) {
-    throw new VboxmergeError('machine_not_found', `Cannot find machine "${machine}": there is no "${given}"`)
+    throw new VboxmergeError(
+      'machine_not_found',
+      `Cannot find machine ${JSON.stringify(machine)}: there is no ${JSON.stringify(given)}`,
+    )
   }
   if (stat.kind === 'file' && /\.vbox$/i.test(given)) return path
   const [found, ...others] = stat.kind === 'folder' ? await settingsIn(files, path) : []
   if (found === undefined) {
     const what = stat.kind === 'folder' ? 'holds no .vbox file' : 'is no .vbox file and no folder'
-    throw new VboxmergeError('machine_not_found', `Cannot find machine "${machine}": "${given}" ${what}`)
+    throw new VboxmergeError(
+      'machine_not_found',
+      `Cannot find machine ${JSON.stringify(machine)}: ${JSON.stringify(given)} ${what}`,
+    )
   }
   if (others.length > 0) throw ambiguous(machine, [found, ...others].map(folderHit))
   return found
@@ -205,7 +216,7 @@ async function describeEntry(
   if ((await files.realPath(entry.settingsFile)) === undefined) {
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine "${machine}": it is registered, but its file "${entry.settingsFile}" is missing`,
+      `Cannot find machine ${JSON.stringify(machine)}: it is registered, but its file ${JSON.stringify(entry.settingsFile)} is missing`,
     )
   }
   return { settingsFile: entry.settingsFile, registeredId: entry.id }
@@ -216,18 +227,18 @@ function notFound(machine: string, names: readonly string[]): VboxmergeError {
   const help =
     nearest === undefined
       ? 'name a registered machine, a folder, or a .vbox file'
-      : `did you mean "${nearest}"?`
+      : `did you mean ${JSON.stringify(nearest)}?`
   return new VboxmergeError(
     'machine_not_found',
-    `Cannot find machine "${machine}": no registered machine has this UUID or name, and no folder here ` +
+    `Cannot find machine ${JSON.stringify(machine)}: no registered machine has this UUID or name, and no folder here ` +
       `with a .vbox file is named so; ${help}`,
   )
 }
 
 function ambiguous(machine: string, hits: readonly Hit[]): VboxmergeError {
-  const found = hits.slice(0, 8).map(({ how, settingsFile }) => `${how} "${settingsFile}"`)
+  const found = hits.slice(0, 8).map(({ how, settingsFile }) => `${how} ${JSON.stringify(settingsFile)}`)
   return new VboxmergeError(
     'machine_ambiguous',
-    `Cannot choose machine "${machine}": it is ${found.join(' and ')}; give the path of the one that is meant`,
+    `Cannot choose machine ${JSON.stringify(machine)}: it is ${found.join(' and ')}; give the path of the one that is meant`,
   )
 }

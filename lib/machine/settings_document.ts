@@ -46,7 +46,7 @@ export function parseSettings(bytes: Uint8Array, file: string): SettingsDocument
   if (childElement(doc.xml.root, 'MachineEncrypted') !== undefined) {
     throw new VboxmergeError(
       'image_encrypted',
-      `Cannot read "${file}": the whole machine is encrypted; remove its encryption with VBoxManage encryptvm first`,
+      `Cannot read ${JSON.stringify(file)}: the whole machine is encrypted; remove its encryption with VBoxManage encryptvm first`,
     )
   }
   if (childElement(doc.xml.root, 'Machine') === undefined)
@@ -77,7 +77,7 @@ export function serializeSettings(doc: SettingsDocument): Uint8Array {
 export function settingsCorrupt(file: string, found: string, cause?: unknown): VboxmergeError {
   return new VboxmergeError(
     'settings_corrupt',
-    `Cannot read "${file}": ${found}; VirtualBox keeps the version before beside it with "-prev" at the end of its name`,
+    `Cannot read ${JSON.stringify(file)}: ${found}; VirtualBox keeps the version before beside it with "-prev" at the end of its name`,
     { cause },
   )
 }
@@ -103,7 +103,10 @@ function parseChecked(text: string, file: string): XmlDocument {
     throw settingsCorrupt(file, error instanceof Error ? error.message : String(error), error)
   }
   /* c8 ignore start: the tree keeps every character, so no text is known that gets here. */
-  throw new VboxmergeError('unsupported', `Cannot read "${file}": it cannot be written back unchanged`)
+  throw new VboxmergeError(
+    'unsupported',
+    `Cannot read ${JSON.stringify(file)}: it cannot be written back unchanged`,
+  )
   /* c8 ignore stop */
 }
 
@@ -116,7 +119,10 @@ function checkVersion(root: XmlElement, file: string): void {
     throw settingsCorrupt(file, `it is a "${root.name}", not VirtualBox settings`)
   const namespace = value('xmlns')
   if (namespace === undefined || !NAMESPACES.has(namespace)) {
-    throw settingsCorrupt(file, `its namespace is "${namespace ?? ''}", which is not VirtualBox's`)
+    throw settingsCorrupt(
+      file,
+      `its namespace is ${JSON.stringify(namespace ?? '')}, which is not VirtualBox's`,
+    )
   }
   const version = value('version')
   if (version === undefined) throw settingsCorrupt(file, 'it has no settings version')
@@ -124,7 +130,7 @@ function checkVersion(root: XmlElement, file: string): void {
   if (!(minor >= OLDEST_MINOR_VERSION && minor <= NEWEST_MINOR_VERSION)) {
     throw new VboxmergeError(
       'unsupported',
-      `Cannot read "${file}": its settings version is "${version}"; 1.${OLDEST_MINOR_VERSION} to ` +
+      `Cannot read ${JSON.stringify(file)}: its settings version is ${JSON.stringify(version)}; 1.${OLDEST_MINOR_VERSION} to ` +
         `1.${NEWEST_MINOR_VERSION} are known (open and save the machine with a VirtualBox that writes one of them)`,
     )
   }

@@ -47,7 +47,7 @@ export function requiredUuid(doc: SettingsDocument, element: XmlElement, name = 
   if (id === undefined) {
     throw settingsCorrupt(
       doc.file,
-      `the "${name}" of a "${element.name}" is "${value.slice(0, 80)}", which is no UUID`,
+      `the "${name}" of a "${element.name}" is ${JSON.stringify(value.slice(0, 80))}, which is no UUID`,
     )
   }
   return id
@@ -75,7 +75,10 @@ export function* eachSnapshotElement(doc: SettingsDocument): Generator<XmlElemen
  */
 export function snapshotElement(doc: SettingsDocument, id: Uuid): XmlElement {
   for (const snapshot of eachSnapshotElement(doc)) if (requiredUuid(doc, snapshot) === id) return snapshot
-  throw new VboxmergeError('snapshot_not_found', `Cannot edit "${doc.file}": it has no snapshot {${id}}`)
+  throw new VboxmergeError(
+    'snapshot_not_found',
+    `Cannot edit ${JSON.stringify(doc.file)}: it has no snapshot {${id}}`,
+  )
 }
 
 /** The snapshot that holds a snapshot; undefined for the root. */

@@ -95,7 +95,7 @@ function addNvram(doc: SettingsDocument, state: XmlElement): XmlElement {
   if (bios === undefined) {
     throw new VboxmergeError(
       'unsupported',
-      `Cannot edit "${doc.file}": it has EFI variables, but no "BIOS" element`,
+      `Cannot edit ${JSON.stringify(doc.file)}: it has EFI variables, but no "BIOS" element`,
     )
   }
   const nvram = createElement('NVRAM', [], doc.style)

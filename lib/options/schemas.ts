@@ -3,7 +3,7 @@ import type { Progress } from '../ensure/progress.ts'
 import type { OperationName, OperationOptions, ParsedOptions } from './operation_options.ts'
 import type { OptionMeta } from './option_meta.ts'
 import { exactly } from './same_type.ts'
-import { fitsSettingsFile } from './settings_text.ts'
+import { fitsPath, fitsSettingsFile } from './settings_text.ts'
 
 function option<const Schema extends v.GenericSchema>(schema: Schema, meta: OptionMeta) {
   return v.pipe(schema, v.metadata({ option: meta }))
@@ -11,6 +11,7 @@ function option<const Schema extends v.GenericSchema>(schema: Schema, meta: Opti
 
 const wholeNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const name = v.pipe(v.string(), v.nonEmpty(), v.check(fitsSettingsFile))
+const path = v.pipe(v.string(), v.nonEmpty(), v.check(fitsPath))
 const percentage = v.pipe(
   v.string(),
   v.regex(/^\d{1,3}(\.\d+)?%$/),
@@ -20,7 +21,7 @@ const progressListener = v.custom<(progress: Progress) => void>(value => typeof 
 
 const placeEntries = {
   vboxmanage: v.exactOptional(
-    option(v.pipe(v.string(), v.nonEmpty()), {
+    option(path, {
       group: 'common',
       description: 'path of VBoxManage',
       wanted: 'a path',
@@ -29,7 +30,7 @@ const placeEntries = {
     }),
   ),
   vboxUserHome: v.exactOptional(
-    option(v.pipe(v.string(), v.nonEmpty()), {
+    option(path, {
       group: 'common',
       description: "VirtualBox's settings folder, whose registry names are looked up in",
       wanted: 'a path',
@@ -243,7 +244,7 @@ const cloningEntries = {
     }),
   ),
   cloneFolder: v.exactOptional(
-    option(v.pipe(v.string(), v.nonEmpty()), {
+    option(path, {
       group: 'cloning',
       description: "the clone's own folder, which is made where it is missing",
       wanted: 'a path',

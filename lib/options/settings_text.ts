@@ -1,3 +1,8 @@
+/** Tells whether a text can be a path on any system: without a NUL, and without half of a surrogate pair. */
+export function fitsPath(text: string): boolean {
+  return !/[\0\p{Surrogate}]/u.test(text)
+}
+
 /**
  * Tells whether a text can stand in an XML 1.0 document, so that VirtualBox can read the settings file
  * it is written to: no control characters but tab and line ends, no half of a surrogate pair.

@@ -31,7 +31,11 @@ export const execRunner: Runner = (file, args, options = {}) =>
       options.onStderr?.(text)
     })
     child.on('error', cause => {
-      reject(new VboxmergeError('engine_failed', `Cannot run "${file}": ${cause.message}`, { cause }))
+      reject(
+        new VboxmergeError('engine_failed', `Cannot run ${JSON.stringify(file)}: ${cause.message}`, {
+          cause,
+        }),
+      )
     })
     child.on('close', exitCode => {
       callOff()

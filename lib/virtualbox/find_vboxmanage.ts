@@ -52,7 +52,7 @@ export async function findVBoxManage(host: Host, given?: string): Promise<string
   const source = given === undefined ? 'the variable VBOXMANAGE' : 'the option vboxmanage'
   throw new VboxmergeError(
     'invalid_options',
-    `Cannot run VBoxManage "${wanted}": no such program; correct ${source} or leave it out`,
+    `Cannot run VBoxManage ${JSON.stringify(wanted)}: no such program; correct ${source} or leave it out`,
   )
 }
 

@@ -81,7 +81,7 @@ export function createManage(setup: ManageSetup): Manage {
       const found = printable(stdout.trim().slice(0, 200))
       throw new VboxmergeError(
         'engine_failed',
-        `Cannot use "${setup.file}": it says "${found}" when asked for its version`,
+        `Cannot use ${JSON.stringify(setup.file)}: it says "${found}" when asked for its version`,
       )
     },
 
@@ -103,7 +103,8 @@ export function createManage(setup: ManageSetup): Manage {
     },
 
     register: async (settingsFile, options) => {
-      if (!isAbsolute(settingsFile)) throw new TypeError(`Cannot register "${settingsFile}": not absolute`)
+      if (!isAbsolute(settingsFile))
+        throw new TypeError(`Cannot register ${JSON.stringify(settingsFile)}: not absolute`)
       const action = `register "${printable(settingsFile)}"`
       await change(undefined, action, ['registervm', settingsFile], options)
     },

@@ -66,7 +66,7 @@ export function zxRunner($?: unknown): Runner {
     callOff()
     if (cause instanceof Error || NOT_STARTED.includes(exitCode ?? 0)) {
       const why = cause instanceof Error ? cause.message : stderr.trim()
-      throw new VboxmergeError('engine_failed', `Cannot run "${file}": ${why}`, { cause })
+      throw new VboxmergeError('engine_failed', `Cannot run ${JSON.stringify(file)}: ${why}`, { cause })
     }
     return { exitCode, stdout, stderr }
   }

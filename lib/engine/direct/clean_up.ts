@@ -1,4 +1,4 @@
-import { basename, dirname, extname, sep } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { VboxmergeError } from '../../errors.ts'
 import { openImage } from '../../image/open_image.ts'
 import { removeIfThere } from '../../io/durable_file.ts'
@@ -7,6 +7,7 @@ import { inLanes } from '../../io/in_lanes.ts'
 import { type JournalFile, journalPath } from '../../machine/journal.ts'
 import type { MachineSettings } from '../../machine/machine.ts'
 import { eachMedium, eachState } from '../../machine/media_graph.ts'
+import { isOwnStateFile } from '../../machine/own_files.ts'
 import { pendingPath } from './commit_settings.ts'
 
 /** Ending of the file that is to take the place of an image. */
@@ -14,8 +15,6 @@ export const FRESH_SUFFIX = '.vboxmerge-fresh'
 
 /** Files removed at a time: the system takes long over a large one. */
 const LANES = 4
-
-const EXTENSIONS: Readonly<Record<'saved_state' | 'nvram', string>> = { saved_state: '.sav', nvram: '.nvram' }
 
 /**
  * Deletes files that no settings name any more. An image goes only when it has the UUID that the journal
@@ -35,7 +34,7 @@ export async function deleteUnnamed(
     const fits =
       file.kind === 'image'
         ? await isThatImage(files, file)
-        : isInside(settings, file.path, EXTENSIONS[file.kind])
+        : await isOwnStateFile(files, settings, file.path, file.kind)
     if (fits && (await removeIfThere(files, file.path))) folders.add(dirname(file.path))
   })
   for (const folder of folders) await files.syncFolder(folder)
@@ -109,10 +108,4 @@ async function readable(files: Files, path: string): Promise<string | undefined>
     if (error instanceof VboxmergeError) return undefined
     throw error
   }
-}
-
-function isInside(settings: MachineSettings, path: string, extension: string): boolean {
-  if (extname(path).toLowerCase() !== extension) return false
-  const folders = [dirname(settings.file), settings.snapshotFolder]
-  return folders.some(folder => path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`))
 }

@@ -10,8 +10,8 @@ import {
 } from '../../machine/clone_journal.ts'
 import { hashOf } from '../../machine/inspect.ts'
 import type { MachineSettings } from '../../machine/machine.ts'
+import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { deleteUnnamed, isThatImage } from './clean_up.ts'
-import { MAX_NVRAM_BYTES } from './new_images.ts'
 
 /** Writes the journal of a clone so that it is on stable storage, name and all, when this resolves. */
 export async function writeCloneJournal(

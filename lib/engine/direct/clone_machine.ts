@@ -11,6 +11,7 @@ import { encodeCloneStamp } from '../../machine/clone_stamp.ts'
 import { hashOf, type InspectedMachine } from '../../machine/inspect.ts'
 import type { MachineSettings, Uuid } from '../../machine/machine.ts'
 import { eachMedium } from '../../machine/media_graph.ts'
+import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { readSettings } from '../../machine/read_settings.ts'
 import { parseSettings, type SettingsDocument, serializeSettings } from '../../machine/settings_document.ts'
 import type { Manage } from '../../virtualbox/manage.ts'
@@ -19,7 +20,6 @@ import { cloneBlocks, openSource } from './clone_blocks.ts'
 import { comingSettingsPath, finishClone, undoClone, writeCloneJournal } from './clone_clean_up.ts'
 import { writeCloneDisk } from './clone_disk.ts'
 import { forgetImages } from './forget_images.ts'
-import { MAX_NVRAM_BYTES } from './new_images.ts'
 
 /** A clone that is to be made. The caller holds the locks of the source and of the clone. */
 export interface CloneRun {

@@ -62,6 +62,6 @@ async function readPart({ image, position }: RunPart, buffer: Uint8Array): Promi
   const problem = `the file ends at byte ${position + done}, inside a block`
   throw new VboxmergeError(
     'image_corrupt',
-    `Cannot read "${image.path}": ${problem}; restore it from a backup`,
+    `Cannot read ${JSON.stringify(image.path)}: ${problem}; restore it from a backup`,
   )
 }

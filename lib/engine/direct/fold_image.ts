@@ -45,7 +45,7 @@ export async function foldInPlace(job: FoldJob): Promise<void> {
   if (obstacle !== undefined) {
     throw new VboxmergeError(
       'unsupported',
-      `Cannot write in "${path}": ${obstacle}; a fresh file can take its place`,
+      `Cannot write in ${JSON.stringify(path)}: ${obstacle}; a fresh file can take its place`,
     )
   }
   job.signal?.throwIfAborted()

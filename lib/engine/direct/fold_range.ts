@@ -67,10 +67,10 @@ export function checkCapacities(chain: readonly OpenImage[], { target, top }: Fo
     const upper = imageAt(chain, index)
     const isGrown = index - 1 === target && lower.header.capacity === imageAt(chain, top).header.capacity
     if (isGrown || lower.header.capacity <= upper.header.capacity) continue
-    const sizes = `its disk has ${lower.header.capacity} bytes, that of "${upper.path}" above it has only`
+    const sizes = `its disk has ${lower.header.capacity} bytes, that of ${JSON.stringify(upper.path)} above it has only`
     throw new VboxmergeError(
       'unsupported',
-      `Cannot fold into "${lower.path}": ${sizes} ${upper.header.capacity}; enlarge the upper one first`,
+      `Cannot fold into ${JSON.stringify(lower.path)}: ${sizes} ${upper.header.capacity}; enlarge the upper one first`,
     )
   }
 }

@@ -57,5 +57,8 @@ function compareTable(path: string, found: Uint32Array, wanted: Uint32Array): vo
 
 function failed(path: string, problem: string): VboxmergeError {
   const help = 'keep all files of the machine and run the same command again'
-  return new VboxmergeError('verify_failed', `Cannot confirm the fold into "${path}": ${problem}; ${help}`)
+  return new VboxmergeError(
+    'verify_failed',
+    `Cannot confirm the fold into ${JSON.stringify(path)}: ${problem}; ${help}`,
+  )
 }

@@ -5,6 +5,7 @@ import type { VdiHeader } from '../../image/vdi/header.ts'
 import { writeNewFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import type { Uuid } from '../../machine/machine.ts'
+import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import type { NewImage } from './next_settings.ts'
 
 /**
@@ -39,9 +40,6 @@ export async function copySmallFile(files: Files, from: string, to: string): Pro
   await writeNewFile(files, to, await files.readFile(from, MAX_NVRAM_BYTES), stat)
   await files.syncFolder(dirname(to))
 }
-
-/** Far more than any firmware's variables take. */
-export const MAX_NVRAM_BYTES: number = 64 * 1024 * 1024
 
 async function ensureFolder(files: Files, folder: string): Promise<void> {
   if ((await files.stat(folder)) !== undefined) return

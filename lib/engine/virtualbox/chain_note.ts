@@ -5,6 +5,7 @@ import { VboxmergeError } from '../../errors.ts'
 import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import { errorCode } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
+import { describeIssue } from '../../machine/describe_issue.ts'
 import type { MachineSettings, Snapshot, Uuid } from '../../machine/machine.ts'
 import { eachState, indexMedia } from '../../machine/media_graph.ts'
 import type { ImageLinks } from './read_links.ts'
@@ -153,10 +154,7 @@ function decodeNote(text: string, path: string): ChainNote {
   const parsed = v.safeParse(NoteSchema, data)
   if (!parsed.success) {
     const [issue] = parsed.issues
-    throw foreign(
-      path,
-      `is damaged or of another version (${v.getDotPath(issue) ?? 'all'}: ${issue.message})`,
-    )
+    throw foreign(path, `is damaged or of another version (${describeIssue(issue)})`)
   }
   const { machine, snapshot, disks } = parsed.output
   return { machine, snapshot, disks }

@@ -43,7 +43,7 @@ export function takeOutOfChain(doc: SettingsDocument, image: Uuid): SettingsDocu
     }
     throw new VboxmergeError(
       'image_missing',
-      `Cannot edit "${doc.file}": the image {${image}} is not listed in it`,
+      `Cannot edit ${JSON.stringify(doc.file)}: the image {${image}} is not listed in it`,
     )
   })
 }

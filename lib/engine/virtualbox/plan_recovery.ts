@@ -97,13 +97,16 @@ function outcomeOf(disk: NotedDisk, media: Media, links: Links): Found | undefin
   }
   const childThere = isThere(child, links)
   if (!imageThere && !childThere) {
-    throw lost(image, `and "${child.path}", which would hold its data, are both missing`)
+    throw lost(image, `and ${JSON.stringify(child.path)}, which would hold its data, are both missing`)
   }
   if (!childThere) return mergedBackward(image, child, media, links)
   const parent = links.get(child.path)?.header?.parent
   if (!imageThere) {
     if (image.parent !== null && parent === image.parent) return mergedForward(image, child, undefined)
-    throw lost(image, `is missing, but it was not merged: "${child.path}" still names it as its parent`)
+    throw lost(
+      image,
+      `is missing, but it was not merged: ${JSON.stringify(child.path)} still names it as its parent`,
+    )
   }
   if (image.parent !== null && parent === image.parent) return mergedForward(image, child, image)
   const children = media.get(child.id)?.children ?? []
@@ -123,7 +126,7 @@ function mergedBackward(image: NotedImage, child: NotedImage, media: Media, link
   if (!childThere && behind[0] !== undefined) {
     throw lost(
       child,
-      `is missing, but it was not merged: "${behind[0].path}" does not name its heir as parent`,
+      `is missing, but it was not merged: ${JSON.stringify(behind[0].path)} does not name its heir as parent`,
     )
   }
   if (!childThere && children.length === 0 && image.parent !== null && image.bytes <= child.bytes) {
@@ -143,13 +146,13 @@ function isThere(image: NotedImage, links: Links): boolean {
   if (found.header.id === image.id) return true
   throw new VboxmergeError(
     'chain_mismatch',
-    `Cannot make the settings right again: "${image.path}" is the image ${found.header.id}, not ${image.id}`,
+    `Cannot make the settings right again: ${JSON.stringify(image.path)} is the image ${found.header.id}, not ${image.id}`,
   )
 }
 
 function lost({ path }: NotedImage, found: string): VboxmergeError {
   return new VboxmergeError(
     'image_missing',
-    `Cannot make the settings right again: the image "${path}" ${found}; bring the file back from a backup`,
+    `Cannot make the settings right again: the image ${JSON.stringify(path)} ${found}; bring the file back from a backup`,
   )
 }

@@ -98,7 +98,7 @@ function checkChild(
   if (header.id === id && header.parent === parent) return
   throw new VboxmergeError(
     'chain_mismatch',
-    `Cannot give the image "${path}" its new parent: it is ${header.id} with the parent ` +
+    `Cannot give the image ${JSON.stringify(path)} its new parent: it is ${header.id} with the parent ` +
       `${header.parent ?? 'none'}, not ${id} with the parent ${parent}`,
   )
 }

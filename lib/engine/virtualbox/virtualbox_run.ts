@@ -66,7 +66,7 @@ export async function checkMachine(run: VirtualBoxRun, saved: boolean): Promise<
   if (elsewhere !== undefined) {
     throw new VboxmergeError(
       'machine_ambiguous',
-      `Cannot work on "${run.settingsFile}": VirtualBox has this machine as "${printable(elsewhere)}"; ` +
+      `Cannot work on ${JSON.stringify(run.settingsFile)}: VirtualBox has this machine as "${printable(elsewhere)}"; ` +
         'name that file, or the VirtualBox home in which this one is registered',
     )
   }
@@ -74,7 +74,7 @@ export async function checkMachine(run: VirtualBoxRun, saved: boolean): Promise<
   const found = state.states.map(printable).join('" and "') || 'unknown'
   throw new VboxmergeError(
     'machine_not_off',
-    `Cannot work on "${run.settingsFile}": the state of the machine is "${found}"; shut it down first`,
+    `Cannot work on ${JSON.stringify(run.settingsFile)}: the state of the machine is "${found}"; shut it down first`,
   )
 }
 

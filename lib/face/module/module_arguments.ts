@@ -21,6 +21,9 @@ export interface ModuleArguments {
 /** Of all operations, the options whose values are paths on the host. */
 const PATHS: ReadonlySet<string> = new Set(['vboxmanage', 'vboxUserHome', 'cloneFolder'])
 
+/** Unknown options that are told one by one. Looking for what is meant takes time. */
+const MOST_NAMED = 20
+
 /** Whether the value of an option is a path on the host, in which a leading `~` is the home folder. */
 export function isPathOption(name: string): boolean {
   return PATHS.has(name)
@@ -49,8 +52,11 @@ export function readArguments(
   const known = moduleOptions(task.operation)
   const names = new Map(known.map(option => [convertName(option.name, 'snake'), option.name]))
   const problems: string[] = []
-  for (const key of given.keys()) {
-    if (key !== 'machine' && !names.has(key)) problems.push(unknownOption(key, ['machine', ...names.keys()]))
+  const unknown = [...given.keys()].filter(key => key !== 'machine' && !names.has(key))
+  for (const key of unknown.slice(0, MOST_NAMED))
+    problems.push(unknownOption(key, ['machine', ...names.keys()]))
+  if (unknown.length > MOST_NAMED) {
+    problems.push(`There are ${unknown.length - MOST_NAMED} more options that are unknown`)
   }
   const machine = machineOf(given.get('machine'), task.kind === 'ensure', problems)
   const options = optionsOf(task.operation, names, given, problems)

@@ -134,7 +134,7 @@ async function readEntries(image: OpenImage, first: number, entries: Uint32Array
     const problem = `the file ends at byte ${offset + done}, inside its block table`
     throw new VboxmergeError(
       'image_corrupt',
-      `Cannot read "${image.path}": ${problem}; restore it from a backup`,
+      `Cannot read ${JSON.stringify(image.path)}: ${problem}; restore it from a backup`,
     )
   }
   swapOnBigEndian(bytes)
@@ -173,5 +173,8 @@ function sharedSlot(table: Uint32Array, block: number, slot: number, path: strin
 }
 
 function corrupt(path: string, problem: string): VboxmergeError {
-  return new VboxmergeError('image_corrupt', `Cannot read "${path}": ${problem}; restore it from a backup`)
+  return new VboxmergeError(
+    'image_corrupt',
+    `Cannot read ${JSON.stringify(path)}: ${problem}; restore it from a backup`,
+  )
 }

@@ -149,5 +149,5 @@ function unknown(problem: string, help: string): HeaderProblem {
 }
 
 function failure({ code, problem, help }: HeaderProblem, path: string): VboxmergeError {
-  return new VboxmergeError(code, `Cannot read "${path}": ${problem}; ${help}`)
+  return new VboxmergeError(code, `Cannot read ${JSON.stringify(path)}: ${problem}; ${help}`)
 }

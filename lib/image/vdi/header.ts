@@ -185,6 +185,6 @@ function toNumber(size: bigint, path: string): number {
   if (size <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(size)
   throw new VboxmergeError(
     'unsupported',
-    `Cannot read "${path}": its cbDisk is ${size}, more than 2^53 bytes`,
+    `Cannot read ${JSON.stringify(path)}: its cbDisk is ${size}, more than 2^53 bytes`,
   )
 }

@@ -4,6 +4,15 @@ import type { XmlAttribute, XmlDocument, XmlElement, XmlLeaf } from './xml_tree.
 /** Elements inside each other; 500 snapshots and their media need some 1,010. */
 export const MAX_DEPTH = 4096
 
+/**
+ * Elements, attributes and pieces of text together; 250 snapshots of a large machine have some 850,000. Each takes
+ * up to 300 bytes of memory, and four of a file.
+ */
+export const MAX_PIECES = 2_000_000
+
+/** Of one element; VirtualBox writes no more than some forty. */
+const MAX_ATTRIBUTES = 1000
+
 const SPACE = /[ \t\r\n]*/y
 const NAME_START = ':A-Z_a-z\\xC0-\\xD6\\xD8-\\xF6\\xF8-\\u02FF\\u0370-\\u037D\\u037F-\\u1FFF\\u200C-\\u200D'
 const NAME_REST = '\\-.0-9\\xB7\\u0300-\\u036F\\u203F-\\u2040'
@@ -20,7 +29,7 @@ const DECLARATION =
  * gives back the style of what it read (white space in tags, quotes, which references were used).
  *
  * @throws SyntaxError with the line, when the text is not well-formed, has a document type, another
- * encoding than UTF-8, or more than {@link MAX_DEPTH} elements inside each other
+ * encoding than UTF-8, more than {@link MAX_DEPTH} elements inside each other, or {@link MAX_PIECES} pieces
  */
 export function parseXml(text: string): XmlDocument {
   const doctype = text.indexOf('<!DOCTYPE')
@@ -99,10 +108,13 @@ function readRoot(text: string, start: number): { readonly root: XmlElement; rea
   let open: XmlElement | undefined = root.endTag === undefined ? undefined : root
   let depth = 1
   let at = rootEnd
+  let pieces = 0
   while (open !== undefined) {
+    if (pieces > MAX_PIECES) fail(text, at, `there are more than ${MAX_PIECES} pieces of XML`)
     const markup = text.indexOf('<', at)
     if (markup < 0) fail(text, text.length, `the element "${open.name}" has no end`)
     if (markup > at) open.children.push(readText(text, at, markup))
+    pieces += markup > at ? 2 : 1
     if (text[markup + 1] === '/') {
       at = readEndTag(text, markup, open)
       open = open.parent
@@ -114,6 +126,7 @@ function readRoot(text: string, start: number): { readonly root: XmlElement; rea
     } else {
       const { element, end } = readStartTag(text, markup, open)
       open.children.push(element)
+      pieces += element.attributes.length
       at = end
       if (element.endTag !== undefined) {
         open = element
@@ -184,6 +197,7 @@ function readStartTag(
     if (names.has(attribute.name)) fail(text, next, `the attribute "${attribute.name}" is there twice`)
     names.add(attribute.name)
     attributes.push(attribute)
+    if (names.size > MAX_ATTRIBUTES) fail(text, at, `"${name}" has more than ${MAX_ATTRIBUTES} attributes`)
     position = next + attribute.name.length + attribute.equals.length + attribute.raw.length + 2
   }
 }
