@@ -5,7 +5,7 @@ import { VboxmergeError } from '../errors.ts'
 import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import { acquireLock, type Lock, withLock } from '../machine/lock.ts'
+import { acquireLock, clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
 import { checkCloneSpace } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type CheckedOptions, isBusy } from './ensure_wanted.ts'
@@ -70,10 +70,19 @@ class EnsureCloneRun {
   async #ensure(): Promise<EnsureResult> {
     await this.#refuseUnfinished()
     const planned = await this.#look()
-    if (planned.step === undefined) return await this.#result(planned, planned.found.clone?.machine, false)
+    if (planned.step === undefined) {
+      if (this.#options.check !== true) await this.#clearStaleLocks(planned)
+      return await this.#result(planned, planned.found.clone?.machine, false)
+    }
     if (this.#options.check !== true) return await this.#carryOut(planned)
     await this.#checkRefusals(planned)
     return await this.#result(planned, undefined, true)
+  }
+
+  async #clearStaleLocks({ plan }: PreparedClone): Promise<void> {
+    for (const settingsFile of [this.#session.settingsFile, plan.place.settingsFile]) {
+      await clearStaleLock(this.#host.files, settingsFile)
+    }
   }
 
   /** VirtualBox died while it deleted a snapshot: the settings do not fit the images. */

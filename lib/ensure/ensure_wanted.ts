@@ -3,7 +3,7 @@ import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
 import { VboxmergeError } from '../errors.ts'
 import { userNumber } from '../machine/current_user.ts'
-import { withLock } from '../machine/lock.ts'
+import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
@@ -91,7 +91,10 @@ class EnsureRun {
       return { ...(await this.#result(seen, seen)), skipped: error.message }
     }
     if (planned.plan.steps.length === 0) {
-      if (check !== true) await rememberCompaction(this.#host.files, planned, this.#session)
+      if (check !== true) {
+        await clearStaleLock(this.#host.files, this.#session.settingsFile)
+        await rememberCompaction(this.#host.files, planned, this.#session)
+      }
       return await this.#result(planned, planned)
     }
     try {

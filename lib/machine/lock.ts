@@ -104,6 +104,23 @@ export async function awaitUnlocked(files: Files, settingsFile: string, options:
   }
 }
 
+/**
+ * Removes the lock that a run which died left behind, for a run that finds nothing to do and takes no lock. One that is
+ * held stays, and so does one that this user may not remove.
+ */
+export async function clearStaleLock(
+  files: Files,
+  settingsFile: string,
+  host: HostFacts = realHostFacts,
+): Promise<void> {
+  if ((await files.stat(lockPathOf(settingsFile))) === undefined) return
+  try {
+    await (await acquireLock(files, settingsFile, { timeout: 0, host })).release()
+  } catch (error) {
+    if (!(error instanceof VboxmergeError) && errorCode(error) === undefined) throw error
+  }
+}
+
 /** Runs `work` while a machine is locked, and gives the lock back however it ends. */
 export async function withLock<T>(
   files: Files,

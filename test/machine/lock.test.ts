@@ -9,7 +9,7 @@ import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import { realFiles } from '../../lib/io/real_files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { type HostFacts, realHostFacts } from '../../lib/machine/host_facts.ts'
-import { acquireLock, withLock } from '../../lib/machine/lock.ts'
+import { acquireLock, clearStaleLock, withLock } from '../../lib/machine/lock.ts'
 import { decodeHolder, encodeHolder, type LockHolder } from '../../lib/machine/lock_holder.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 import { seed } from '../fixtures/test_run.ts'
@@ -120,6 +120,30 @@ t.test('the lock of a process that is gone is taken over', async t => {
     await lock.release()
     t.same(await files.list('/m'), ['web.vbox'], name)
   }
+})
+
+t.test('clearStaleLock() removes what the dead left, and nothing else', async t => {
+  const files = await machine()
+  await clearStaleLock(files, VBOX)
+  await putLock(files, await holderOnThisHost({ pid: 2 ** 30 }))
+  await clearStaleLock(files, VBOX)
+  t.same(await files.list('/m'), ['web.vbox'])
+  for (const content of [
+    await holderOnThisHost({}),
+    await holderOnThisHost({ host: 'far', boot: 'x' }),
+    '',
+  ]) {
+    const held = await machine()
+    await putLock(held, content)
+    await clearStaleLock(held, VBOX)
+    t.same(await held.list('/m'), ['web.vbox', 'web.vbox.vboxmerge-lock'])
+  }
+  const { files: forbidden } = faultyFiles(files, [
+    { operation: 'changing', at: 1, sticky: true, error: 'EACCES' },
+  ])
+  await putLock(files, await holderOnThisHost({ pid: 2 ** 30 }))
+  await clearStaleLock(forbidden, VBOX)
+  t.same(await files.list('/m'), ['web.vbox', 'web.vbox.vboxmerge-lock'])
 })
 
 t.test('what may be in use is never broken', async t => {
