@@ -4,6 +4,7 @@
 // processors. A FILTER is a part of a test file's path. The last line reads "N passed, N failed" or
 // "N passed, N failed, N skipped"; the numbers count single assertions (a test that is skipped counts as
 // one, and so does a file or a build step that breaks). With --deno, the files are run by the `deno` on PATH.
+// Comments of a test are shown when it fails; those that begin with "table: " always.
 //
 //   CI=true               type check and Biome as well
 //   VBOXMERGE_NO_SKIP=1   a skipped test is a failure
@@ -31,6 +32,9 @@ const jobs = Number(process.env.VBOXMERGE_JOBS) || availableParallelism()
 const fileLimit = (Number(process.env.VBOXMERGE_FILE_LIMIT) || 900) * 1000
 const isCI = process.env.CI === 'true'
 const noSkip = process.env.VBOXMERGE_NO_SKIP === '1'
+
+/** How the comments begin that are lines of a test's own tables. */
+const TABLE = '# table: '
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 const skips = []
@@ -166,8 +170,11 @@ function report(outcome) {
     console.log(`\n  not ok: ${name}`)
     if (diag) console.log(indent(readable(diag), 4))
   }
-  if (bad && outcome.comments.length > 0)
-    console.log(`\n${indent([...new Set(outcome.comments)].join('\n'))}`)
+  const isTable = text => text.startsWith(TABLE)
+  const table = outcome.comments.filter(isTable).map(text => text.slice(TABLE.length))
+  if (table.length > 0) console.log(indent(table.join('\n')))
+  const words = [...new Set(outcome.comments.filter(text => !isTable(text)))]
+  if (bad && words.length > 0) console.log(`\n${indent(words.join('\n'))}`)
   if (outcome.noise && (bad || filters.length > 0)) {
     console.log(`\n  its other output:\n${indent(outcome.noise.trimEnd(), 4)}`)
   }

@@ -18,6 +18,11 @@ export async function writeNewFile(
   }
 }
 
+/** Where the content that is to take the place of a file waits; a crash can leave it there. */
+export function temporaryOf(path: string): string {
+  return `${path}.vboxmerge-tmp`
+}
+
 /** Puts content in the place of a file in one step that a crash cannot split. */
 export async function replaceFile(
   files: Files,
@@ -25,7 +30,7 @@ export async function replaceFile(
   bytes: Uint8Array,
   like: FileStat | undefined,
 ): Promise<void> {
-  const temporary = `${path}.vboxmerge-tmp`
+  const temporary = temporaryOf(path)
   await removeIfThere(files, temporary)
   await writeNewFile(files, temporary, bytes, like)
   await files.rename(temporary, path)

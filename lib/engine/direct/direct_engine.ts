@@ -1,5 +1,5 @@
 import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
-import { replaceFile } from '../../io/durable_file.ts'
+import { removeIfThere, replaceFile, temporaryOf } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import type { Journal } from '../../machine/journal.ts'
 import type { MachineSettings, Uuid } from '../../machine/machine.ts'
@@ -117,6 +117,7 @@ async function finishOldRun(files: Files, { machine }: Prepared, old: Journal): 
   const { settings, interrupted } = machine.inspection
   await deletePending(files, settings.file)
   const reached = interrupted?.reached
+  if (old.restoredNvram !== undefined) await removeIfThere(files, temporaryOf(old.restoredNvram.to))
   if (reached === 'first_commit' || reached === 'second_commit') await restoreNvram(files, old)
   await relinkChildren(files, indexMedia([settings.media]), old.relinks)
   await deleteCreated(files, settings, old.created)

@@ -77,7 +77,10 @@ async function noteAway({ files, prepared, vboxUserHome }: DirectRun): Promise<v
 }
 
 async function forgetAway({ files, prepared, vboxUserHome }: DirectRun): Promise<void> {
-  await removeIfThere(files, awayNotePath(vboxUserHome, prepared.machine.inspection.settings.id))
+  // Flushed: once the journal is gone no run would come back for a note that a power failure brings back.
+  if (await removeIfThere(files, awayNotePath(vboxUserHome, prepared.machine.inspection.settings.id))) {
+    await files.syncFolder(vboxUserHome)
+  }
 }
 
 /** Puts the journal back as it was before this run, when there was one. */
