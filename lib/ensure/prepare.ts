@@ -59,7 +59,8 @@ export async function prepare(
   const measured: Measured = await measureFolds(inspection, tree, compaction, measureContext)
   const foundInside = [...warnings, ...(measured.free?.warnings ?? [])]
   const plan = makePlan(inspection, tree, measured.figures, choice.name, foundInside)
-  if (plan.steps.length > 0) refuseSavedState(inspection, wanted)
+  // To finish what an interrupted run left changes no disk, unless there is a further step.
+  if (plan.steps.some(({ kind }) => kind !== 'recover')) refuseSavedState(inspection, wanted)
   return { machine, plan, measured, choice }
 }
 

@@ -123,6 +123,26 @@ export const commonEntries: Entries<CommonOptions, WithDefaults<CommonOptions>> 
     }),
     false,
   ),
+  verify: v.exactOptional(
+    option(v.picklist(['tables', 'full']), {
+      group: 'common',
+      description:
+        'what is compared before anything is deleted: tables the header and block table of each written image ' +
+        'with the plan, full also every byte that the disks read as with what they read as before',
+      argument: 'HOW',
+    }),
+    'tables',
+  ),
+  backup: v.exactOptional(
+    option(text, {
+      group: 'common',
+      description:
+        'keep in a new folder inside this one what it takes to go back to the state before the run (undo)',
+      wanted: 'a path',
+      argument: 'FOLDER',
+      defaultText: 'none',
+    }),
+  ),
   ...digestEntries,
   onProgress: v.exactOptional(
     option(progressListener, {

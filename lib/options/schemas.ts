@@ -40,6 +40,31 @@ const inspectEntries = {
   ...codeEntries,
 }
 
+/** Only the machine is kept by a backup, and cloning leaves that as it is. */
+const cloneEntries = {
+  ...cloningEntries,
+  ...v.omit(v.strictObject(commonEntries), ['backup']).entries,
+}
+
+const undoEntries = {
+  discardChanges: v.exactOptional(
+    option(v.boolean(), {
+      group: 'going back',
+      description: 'go back although the machine changed since the run; what changed since is lost',
+    }),
+    false,
+  ),
+  ...v.pick(v.strictObject(commonEntries), [
+    'check',
+    'vboxmanage',
+    'vboxUserHome',
+    'lockTimeout',
+    'onProgress',
+    'signal',
+    '$',
+  ]).entries,
+}
+
 /** The base snapshot that may stay is the one that is to be taken, unless another is named. */
 function withBaseSnapshot<Options extends { baseSnapshot?: string | false; snapshotName: string }>(
   options: Options,
@@ -64,9 +89,13 @@ const schemas = {
   ),
   compact: forOperation<'compact'>()(v.strictObject({ ...compactingEntries, ...commonEntries })),
   snapshot: forOperation<'snapshot'>()(v.strictObject({ ...snapshotEntries, ...commonEntries })),
-  clone: forOperation<'clone'>()(v.strictObject({ ...cloningEntries, ...commonEntries })),
+  clone: forOperation<'clone'>()(v.strictObject(cloneEntries)),
   golden: forOperation<'golden'>()(v.pipe(v.strictObject(goldenEntries), v.transform(withBaseSnapshot))),
   prepare: forOperation<'prepare'>()(v.pipe(v.strictObject(prepareEntries), v.transform(withBaseSnapshot))),
+  recover: forOperation<'recover'>()(
+    v.omit(v.strictObject(commonEntries), ['engine', 'registration', 'discardSavedState']),
+  ),
+  undo: forOperation<'undo'>()(v.strictObject(undoEntries)),
   info: forOperation<'info'>()(v.strictObject(inspectEntries)),
   list: forOperation<'list'>()(v.strictObject(inspectEntries)),
 }

@@ -150,13 +150,17 @@ function decodeNote(text: string, path: string): ChainNote {
   } catch (cause) {
     throw foreign(path, 'is no JSON', cause)
   }
+  const version = typeof data === 'object' && data !== null && 'version' in data ? data.version : undefined
+  if (typeof version === 'number' && version > VERSION) {
+    throw foreign(
+      path,
+      `was written by a newer vboxmerge (note version ${version}; this one knows version ${VERSION}); use that one`,
+    )
+  }
   const parsed = v.safeParse(NoteSchema, data)
   if (!parsed.success) {
     const [issue] = parsed.issues
-    throw foreign(
-      path,
-      `is damaged or of another version (${v.getDotPath(issue) ?? 'all'}: ${issue.message})`,
-    )
+    throw foreign(path, `is damaged (${v.getDotPath(issue) ?? 'all'}: ${issue.message})`)
   }
   const { machine, snapshot, disks } = parsed.output
   return { machine, snapshot, disks }
