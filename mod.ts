@@ -25,8 +25,11 @@ export type {
   GoldenImageOptions,
   InspectOptions,
   MergeOptions,
+  RecoverOptions,
+  UndoOptions,
 } from './lib/ensure/options.ts'
 export type { Progress } from './lib/ensure/progress.ts'
+export { recoverMachine } from './lib/ensure/recover.ts'
 export type {
   CloneDisk,
   CloneRef,
@@ -48,8 +51,10 @@ export type {
   Step,
   StepForecast,
   StepKind,
+  UndoStep,
   Warning,
 } from './lib/ensure/result.ts'
+export { undoRun } from './lib/ensure/undo.ts'
 export { type ErrorCode, type ErrorDetails, EXIT_STATUS, VboxmergeError } from './lib/errors.ts'
 export type {
   ImageInfo,

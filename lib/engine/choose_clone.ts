@@ -1,7 +1,11 @@
 import type { ClonePlan } from '../ensure/plan_clone.ts'
 import { VboxmergeError } from '../errors.ts'
+import type { Files } from '../io/files.ts'
+import type { CloneJournal } from '../machine/clone_journal.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import type { MachineSettings } from '../machine/machine.ts'
 import type { EngineChoice, EngineWish } from './choose.ts'
+import { finishClone, undoClone } from './direct/clone_clean_up.ts'
 import { applyClone, type CloneRun } from './direct/clone_machine.ts'
 
 /**
@@ -50,6 +54,20 @@ async function whyNot(
 /** Makes a clone with the chosen engine. */
 export async function applyCloneRun(run: CloneRun): Promise<void> {
   await applyClone(run)
+}
+
+/**
+ * Removes what an interrupted run left beside a clone, with its journal.
+ *
+ * @param settings Those that are in place: the new clone's, or the older one's when the run died before its commit.
+ */
+export async function finishCloneRun(
+  files: Files,
+  settings: MachineSettings,
+  journal: CloneJournal,
+): Promise<void> {
+  if (settings.id === journal.clone) await finishClone(files, settings, journal)
+  else await undoClone(files, settings.file, journal)
 }
 
 export type { CloneRun }

@@ -6,6 +6,8 @@ import { scanZeros } from './scan_zeros.ts'
 /** Blocks that no state needs. */
 export interface DeadBlocks {
   has(block: number): boolean
+  /** Tells of those among them that no guest uses, whatever they hold; the others hold zeros. */
+  isUnused(block: number): boolean
   /** Bytes that were read to find them. */
   readonly readBytes: number
 }
@@ -40,5 +42,9 @@ export async function findDeadBlocks(
     onProgress({ phase: 'scan', subject, done, total, unit: 'bytes' })
   }
   const zeros = await scanZeros(files, paths, plan, onRead, signal, isFree)
-  return { has: block => zeros.has(block) || isFree(block), readBytes: zeros.readBytes }
+  return {
+    has: block => zeros.has(block) || isFree(block),
+    isUnused: isFree,
+    readBytes: zeros.readBytes,
+  }
 }

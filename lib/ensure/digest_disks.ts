@@ -2,6 +2,7 @@ import { openChain } from '../image/chain_view.ts'
 import { digestDisk } from '../image/digest.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import type { StateSettings } from '../machine/machine.ts'
 import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import type { Progress } from './progress.ts'
 import type { DiskDigest } from './result.ts'
@@ -14,16 +15,20 @@ export interface DigestContext {
 }
 
 /**
- * Digests the whole content of every hard disk of the current state, as the guest sees it. Disks whose
+ * Digests the whole content of every hard disk of a state (the current one), as the guest sees it. Disks whose
  * images only VirtualBox reads are left out.
  *
  * @throws {VboxmergeError} `image_corrupt`, `image_missing`, `unsupported`; the signal's reason.
  */
-export async function digestDisks(context: DigestContext, machine: Inspection): Promise<DiskDigest[]> {
+export async function digestDisks(
+  context: DigestContext,
+  machine: Inspection,
+  state: StateSettings = machine.settings.currentState,
+): Promise<DiskDigest[]> {
   const { files, onProgress, signal } = context
   const media = indexMedia([[...machine.images.values()].map(image => image.medium)])
   const digests: DiskDigest[] = []
-  for (const { controller, port, device, image } of machine.settings.currentState.attachments) {
+  for (const { controller, port, device, image } of state.attachments) {
     const chain = chainOf(media, image)
     if (chain.length === 0 || chain.some(({ id }) => machine.images.get(id)?.header === undefined)) continue
     const subject = chain[chain.length - 1]?.path ?? ''

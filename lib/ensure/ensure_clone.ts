@@ -152,6 +152,7 @@ class EnsureCloneRun {
       lockTimeout: this.#options.lockTimeout,
       onProgress: this.#context.onProgress,
       signal: this.#context.signal,
+      verify: this.#options.verify ?? 'tables',
       onShared: bytes => {
         this.#sharedBytes += bytes
       },

@@ -3,6 +3,7 @@ import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
 import { VboxmergeError } from '../errors.ts'
 import { userNumber } from '../machine/current_user.ts'
+import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
@@ -52,6 +53,8 @@ class EnsureRun {
   readonly #options: CheckedOptions
   readonly #context: PrepareContext
   #sharedBytes = 0
+  /** Throws when the machine is not as its backup holds it. */
+  #checkKept: (present: Inspection) => void = () => {}
 
   constructor(host: EnsureHost, session: Session, wanted: Wanted, options: CheckedOptions) {
     this.#host = host
@@ -131,10 +134,42 @@ class EnsureRun {
       if (prepared.plan.steps.length === 0) return await this.#result(prepared, prepared)
       if (prepared.choice.refusal !== undefined) throw prepared.choice.refusal
       await this.#checkRefusals(prepared)
-      await applyPlan(prepared.choice, await this.#engineRun(prepared))
-      const after = await verifyOutcome(this.#context, prepared)
-      return await this.#result(prepared, after, prepared.plan.steps)
+      const { backup } = this.#options
+      if (backup === undefined) return await this.#apply(prepared)
+      return await this.#applyWithBackup(prepared, backup)
     })
+  }
+
+  async #apply(prepared: PreparedRun): Promise<EnsureResult> {
+    const compares = this.#options.verify === 'full' && prepared.choice.name === 'virtualbox'
+    // What few runs need is loaded by those.
+    const content = compares ? await import('./verify_content.ts') : undefined
+    const expected = await content?.expectContent(this.#context, prepared)
+    await applyPlan(prepared.choice, await this.#engineRun(prepared))
+    const after = await verifyOutcome(this.#context, prepared)
+    if (expected !== undefined) await content?.compareContent(this.#context, expected, after)
+    const result = await this.#result(prepared, after, prepared.plan.steps)
+    return { ...result, warnings: [...result.warnings, ...(expected?.warnings ?? [])] }
+  }
+
+  async #applyWithBackup(planned: PreparedRun, folder: string): Promise<EnsureResult> {
+    const { onProgress, signal } = this.#context
+    const context = { host: this.#host, session: this.#session, onProgress, signal }
+    const { checkAsKept, failureWithBackup, keepBackup, noteOutcome } = await import('./keep_backup.ts')
+    const kept = planned.machine.inspection
+    const backup = await keepBackup(context, planned, folder)
+    try {
+      // It may have taken long, and our lock keeps no one from starting the machine in VirtualBox.
+      const prepared = await prepare(this.#context, planned)
+      checkAsKept(kept, prepared.machine.inspection)
+      await this.#checkRefusals(prepared)
+      this.#checkKept = present => checkAsKept(kept, present)
+      const result = await this.#apply(prepared)
+      const warnings = await noteOutcome(context, backup)
+      return { ...result, backup, warnings: [...result.warnings, ...warnings] }
+    } catch (error) {
+      throw await failureWithBackup(context, planned, backup, error)
+    }
   }
 
   async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
@@ -166,7 +201,11 @@ class EnsureRun {
     return {
       files: this.#host.files,
       prepared,
-      prepareAgain: async ownJournal => await prepare(this.#context, prepared, ownJournal),
+      prepareAgain: async ownJournal => {
+        const again = await prepare(this.#context, prepared, ownJournal)
+        this.#checkKept(again.machine.inspection)
+        return again
+      },
       manage: needsManage ? await this.#session.manage() : undefined,
       // A number, because looking a name up would need one more of Deno's permissions.
       user: String(userNumber() ?? ''),
@@ -178,6 +217,7 @@ class EnsureRun {
         this.#sharedBytes += bytes
       },
       signal,
+      verify: this.#options.verify ?? 'tables',
     }
   }
 

@@ -16,6 +16,7 @@ import { planTree } from './plan_tree.ts'
 import { prepare } from './prepare.ts'
 import type { MachineRef, Warning } from './result.ts'
 import { findHome, openSession, type Session, sessionOf } from './session.ts'
+import { unfinishedWarnings } from './unfinished.ts'
 import type { Wanted } from './wanted.ts'
 import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts'
 
@@ -79,7 +80,7 @@ export async function describeMachine(
     images: [...inspection.images.values()].map(image => describeImage(inspection, image)),
     volumes: await describeVolumes(host, inspection, options),
     plans: await describePlans(host, session, inspection, options),
-    warnings: problemsOf(inspection),
+    warnings: [...(await unfinishedWarnings(host.files, inspection, session)), ...problemsOf(inspection)],
   }
   if (options.digest !== true) return info
   const context = { files: host.files, onProgress: () => {}, signal: options.signal }

@@ -18,6 +18,13 @@ export interface CommonOptions {
   readonly whenBusy?: 'fail' | 'skip'
   /** Gives up the saved state of a saved machine (or snapshot) instead of refusing. Default false. */
   readonly discardSavedState?: boolean
+  /**
+   * What is compared before anything is deleted: `tables` (the default) header and block table of each image that was
+   * written with the plan, `full` also every byte that the disks read as with what they read as before.
+   */
+  readonly verify?: 'tables' | 'full'
+  /** Keeps in a new folder inside this one what it takes to go back (`undoRun`). Default: nothing is kept. */
+  readonly backup?: string
   /** Adds the SHA-256 of each whole virtual disk to the result. Default false. */
   readonly digest?: boolean
   /** Is told about the progress of long work. */
@@ -64,7 +71,7 @@ export interface BaseSnapshotOptions extends CommonOptions {
 export interface GoldenImageOptions extends MergeOptions, CompactOptions, BaseSnapshotOptions {}
 
 /** Options that say what is to be cloned, and where to. */
-export interface CloneOptions extends CommonOptions {
+export interface CloneOptions extends Omit<CommonOptions, 'backup'> {
   /** Name of the clone. Default: that of the machine with ` Clone` behind it. */
   readonly cloneName?: string
   /** The clone's own folder. Default: named like the clone, beside the folder of the machine. */
@@ -75,6 +82,20 @@ export interface CloneOptions extends CommonOptions {
   readonly from?: string
   /** Whether blocks that the guest's file systems do not use are left out, too. Default `discard`. */
   readonly freeSpace?: 'discard' | 'keep'
+}
+
+/** Options of `recoverMachine`. */
+export interface RecoverOptions
+  extends Omit<CommonOptions, 'engine' | 'registration' | 'discardSavedState'> {}
+
+/** Options of `undoRun`. */
+export interface UndoOptions
+  extends Pick<
+    CommonOptions,
+    'check' | 'vboxmanage' | 'vboxUserHome' | 'lockTimeout' | 'onProgress' | 'signal' | '$'
+  > {
+  /** Goes back although the machine changed since the run; what changed is lost. Default false. */
+  readonly discardChanges?: boolean
 }
 
 /** Options of `inspectMachine`. */

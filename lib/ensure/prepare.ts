@@ -61,10 +61,9 @@ export async function prepare(
   const measured: Measured = await measureFolds(inspection, tree, compaction, measureContext)
   const foundInside = [...warnings, ...(measured.free?.warnings ?? [])]
   const plan = makePlan(inspection, tree, measured.figures, choice.name, foundInside)
-  if (plan.steps.length > 0) {
-    refuseSavedState(inspection, wanted)
-    await refuseForeignVariables(files, inspection, tree)
-  }
+  // To finish what an interrupted run left changes no disk, unless there is a further step.
+  if (plan.steps.some(({ kind }) => kind !== 'recover')) refuseSavedState(inspection, wanted)
+  if (plan.steps.length > 0) await refuseForeignVariables(files, inspection, tree)
   return { machine, plan, measured, choice }
 }
 

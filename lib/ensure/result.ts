@@ -111,6 +111,18 @@ export interface CloneStep {
   readonly forecast: StepForecast
 }
 
+/** Goes back to the state that a backup holds. */
+export interface UndoStep {
+  readonly kind: 'undo'
+  /** Absolute path of the backup. */
+  readonly backup: string
+  /** When it was made, `2026-01-31T12:00:00.000Z`. */
+  readonly madeAt: string
+  /** Number of files that are brought back, the settings among them. */
+  readonly files: number
+  readonly forecast: StepForecast
+}
+
 /** One step of a plan, a plain object. */
 export type Step =
   | RecoverStep
@@ -120,6 +132,7 @@ export type Step =
   | CompactStep
   | SnapshotStep
   | CloneStep
+  | UndoStep
 
 /** The kinds of step. */
 export type StepKind = Step['kind']
@@ -200,6 +213,8 @@ export interface EnsureResult {
   readonly warnings: readonly Warning[]
   /** Present for a clone operation. */
   readonly clone?: CloneRef
+  /** Absolute path of the backup that was made, or that was gone back to. */
+  readonly backup?: string
   /**
    * Present when `digest` was asked for: the content of the current state's disks after the run, for a clone
    * operation of the clone's.

@@ -17,6 +17,7 @@ import {
   insertElement,
   removeElement,
   replaceElement,
+  setAttribute,
   shiftContent,
 } from './xml/xml_edit.ts'
 import { childElements, type XmlElement } from './xml/xml_tree.ts'
@@ -128,6 +129,16 @@ export function addMedium(doc: SettingsDocument, parentId: Uuid, added: AddedMed
       draft.style,
     )
   })
+}
+
+/**
+ * Lists an image as being in another place.
+ *
+ * @throws VboxmergeError `image_missing` when it is not listed; `invalid_options` when the location holds a character
+ * that XML forbids
+ */
+export function moveMedium(doc: SettingsDocument, id: Uuid, location: string): SettingsDocument {
+  return editDocument(doc, draft => setAttribute(mediumElement(draft, id), 'location', location, draft.style))
 }
 
 function statesOf(draft: SettingsDocument, scope: 'machine' | 'all' | Uuid): XmlElement[] {

@@ -105,7 +105,10 @@ export function decodeJournal(text: string, path: string): Journal {
   }
   const version = typeof data === 'object' && data !== null && 'version' in data ? data.version : undefined
   if (typeof version === 'number' && version > VERSION) {
-    throw foreign(path, `was written by a newer vboxmerge (journal version ${version}); use that one`)
+    throw foreign(
+      path,
+      `was written by a newer vboxmerge (journal version ${version}; this one knows version ${VERSION}); use that one`,
+    )
   }
   const parsed = v.safeParse(JournalSchema, data)
   if (!parsed.success) {

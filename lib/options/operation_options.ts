@@ -5,6 +5,8 @@ import type {
   GoldenImageOptions,
   InspectOptions,
   MergeOptions,
+  RecoverOptions,
+  UndoOptions,
 } from '../ensure/options.ts'
 
 /** Options of the bare command line: merge first, the rest when asked for. */
@@ -24,6 +26,8 @@ export interface OperationOptions {
   readonly clone: CloneOptions
   /** The bare `vboxmerge MACHINE` of 2010. */
   readonly prepare: PrepareOptions
+  readonly recover: RecoverOptions
+  readonly undo: UndoOptions
   readonly info: InspectOptions
   readonly list: InspectOptions
 }
@@ -37,6 +41,7 @@ type WithoutDefault =
   | 'count'
   | 'from'
   | 'minReclaim'
+  | 'backup'
   | 'cloneName'
   | 'cloneFolder'
   | 'onProgress'

@@ -4,6 +4,7 @@ export const OPTION_GROUPS = [
   'compacting',
   'base snapshot',
   'cloning',
+  'going back',
   'inspection',
   'common',
   'output',

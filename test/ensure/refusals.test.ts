@@ -476,7 +476,7 @@ const REFUSALS: readonly Refusal[] = [
     name: 'the journal of a newer vboxmerge',
     code: 'journal_foreign',
     message: [
-      /journal ".*" was written by a newer vboxmerge \(journal version 2\); use that one; nothing was changed/,
+      /journal ".*" was written by a newer vboxmerge \(journal version 2; this one knows version 1\); use that one; nothing was changed/,
     ],
     prepare: ({ made }) =>
       writeFile(`${made.settingsFile}.vboxmerge-journal`, '{"format":"vboxmerge-journal","version":2}'),

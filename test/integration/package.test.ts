@@ -20,6 +20,8 @@ const PUBLIC_VALUES = [
   'ensureMerged',
   'inspectMachine',
   'inspectMachines',
+  'recoverMachine',
+  'undoRun',
 ]
 const PUBLIC_TYPES = [
   'BaseSnapshotOptions',
@@ -50,6 +52,7 @@ const PUBLIC_TYPES = [
   'PlanInfo',
   'PlannedOperation',
   'Progress',
+  'RecoverOptions',
   'RecoverStep',
   'RestoreStep',
   'SnapshotInfo',
@@ -58,6 +61,8 @@ const PUBLIC_TYPES = [
   'Step',
   'StepForecast',
   'StepKind',
+  'UndoOptions',
+  'UndoStep',
   'Uuid',
   'VolumeInfo',
   'Warning',

@@ -10,6 +10,7 @@ const COMMON = {
   lockTimeout: 60,
   whenBusy: 'fail',
   discardSavedState: false,
+  verify: 'tables',
   digest: false,
 }
 const MERGING = { skip: 0, discardCurrentState: false, branches: 'refuse' }
@@ -33,6 +34,9 @@ t.test('defaults are filled in', async t => {
   t.strictSame(parseOptions('golden', {}), golden)
   t.strictSame(parseOptions('clone', {}), { replace: false, freeSpace: 'discard', ...COMMON })
   t.strictSame(parseOptions('prepare', {}), { compact: false, snapshot: false, ...golden })
+  const { engine, registration, discardSavedState, ...recovering } = COMMON
+  t.strictSame(parseOptions('recover', {}), recovering)
+  t.strictSame(parseOptions('undo', {}), { discardChanges: false, check: false, lockTimeout: 60 })
   t.strictSame(parseOptions('info', {}), { scan: false, digest: false })
   t.strictSame(parseOptions('list', {}), { scan: false, digest: false })
 })

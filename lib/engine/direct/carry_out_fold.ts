@@ -8,6 +8,7 @@ import { FRESH_SUFFIX } from './clean_up.ts'
 import { foldIntoFresh } from './fold_fresh.ts'
 import { foldInPlace } from './fold_image.ts'
 import { verifyTables } from './fold_verify.ts'
+import { confirmFold } from './verify_view.ts'
 
 /** What carrying out a fold needs beside it. */
 export interface FoldContext {
@@ -16,6 +17,8 @@ export interface FoldContext {
   /** Is told of bytes that files share from now on, instead of having a copy each. */
   readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined
+  /** `full` compares what the disk reads as, too. */
+  readonly verify: 'tables' | 'full'
 }
 
 /**
@@ -36,11 +39,13 @@ export async function carryOutFold(fold: MeasuredFold, context: FoldContext): Pr
     )
     const modification = randomUuid()
     const images = new Map(open.chain.map((image, index) => [index, image]))
+    const confirm = context.verify === 'full' ? await confirmFold(fold, plan, context) : undefined
     const job = {
       plan,
       images,
       modification,
       signal,
+      confirm,
       onShared: context.onShared,
       onBytes: progressOf(fold, plan.costs.writtenBytes, context),
     }

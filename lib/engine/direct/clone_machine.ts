@@ -20,6 +20,7 @@ import { cloneBlocks, openSource } from './clone_blocks.ts'
 import { comingSettingsPath, finishClone, undoClone, writeCloneJournal } from './clone_clean_up.ts'
 import { writeCloneDisk } from './clone_disk.ts'
 import { forgetImages } from './forget_images.ts'
+import { confirmClone } from './verify_view.ts'
 
 /** A clone that is to be made. The caller holds the locks of the source and of the clone. */
 export interface CloneRun {
@@ -43,6 +44,8 @@ export interface CloneRun {
   /** Is told of bytes that files share instead of having a copy each. */
   readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined
+  /** `full` compares what the disks read as, too. */
+  readonly verify: 'tables' | 'full'
   /** Is called once the source is not read any more; throws when it changed meanwhile. */
   readonly leaveSource: () => Promise<void>
 }
@@ -150,6 +153,7 @@ async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promi
     const blocks = cloneBlocks(source, dead.has)
     const path = stagedPath(plan.place.settingsFile, image)
     await writeCloneDisk({ files, source, plan: blocks, id: image.id, path, signal, onBytes, onShared })
+    if (run.verify === 'full') await confirmClone(path, paths, blocks, dead.isUnused, run)
   } finally {
     await source.close()
   }

@@ -24,4 +24,6 @@ export interface DirectRun {
   /** Is told of bytes of images that were not copied, because files can share them. */
   readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined
+  /** What is compared before anything is deleted. */
+  readonly verify: 'tables' | 'full'
 }

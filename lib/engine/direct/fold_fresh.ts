@@ -56,13 +56,11 @@ async function writeFresh(job: FreshFoldJob, target: OpenImage, file: OpenFile):
   await file.write(header, 0)
   await writeTable(file, plan.tableOffset, plan.table, 0, plan.table.length)
   const { blockSize, blockExtra } = plan.target
-  await copyBlocks(job, file, {
-    blockSize,
-    blockExtra,
-    dataOffset: plan.dataOffset,
-  })
+  const layout = { blockSize, blockExtra, dataOffset: plan.dataOffset }
+  await copyBlocks(job, file, layout)
   await file.copyOwner(await target.file.stat())
   await file.sync()
+  await job.confirm?.(file, layout)
 }
 
 /** Copies what lies in front of the table and, where its place is the same, between the table and the data. */

@@ -27,7 +27,7 @@ export function inPlaceObstacle(
  *
  * Each step is flushed before the next, and at every moment the disk reads right through the top of the
  * range: the table and the disk grow; entries of dropped blocks are reset; data are written into slots
- * that no entry shows, together with a raised count; entries are pointed to them; the count is lowered;
+ * that no entry shows, together with a raised count, and confirmed where that is asked for; entries are pointed to them; the count is lowered;
  * the file is cut. No entry on the disk is ever at or above the count, and no slot is named twice. A run
  * that was stopped or died anywhere is finished by planning anew from what is on disk.
  *
@@ -53,6 +53,7 @@ export async function foldInPlace(job: FoldJob): Promise<void> {
   job.signal?.throwIfAborted()
   await drop(plan, file)
   await writeData(job, file)
+  await job.confirm?.(file, plan.target)
   await pointToData(plan, file)
   await settleHeader(job, file)
   await settleLength(plan, file)

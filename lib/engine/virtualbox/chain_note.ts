@@ -151,10 +151,17 @@ function decodeNote(text: string, path: string): ChainNote {
   } catch (cause) {
     throw foreign(path, 'is no JSON', cause)
   }
+  const version = typeof data === 'object' && data !== null && 'version' in data ? data.version : undefined
+  if (typeof version === 'number' && version > VERSION) {
+    throw foreign(
+      path,
+      `was written by a newer vboxmerge (note version ${version}; this one knows version ${VERSION}); use that one`,
+    )
+  }
   const parsed = v.safeParse(NoteSchema, data)
   if (!parsed.success) {
     const [issue] = parsed.issues
-    throw foreign(path, `is damaged or of another version (${describeIssue(issue)})`)
+    throw foreign(path, `is damaged (${describeIssue(issue)})`)
   }
   const { machine, snapshot, disks } = parsed.output
   return { machine, snapshot, disks }

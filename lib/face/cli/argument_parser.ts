@@ -82,7 +82,7 @@ function optionTerm(option: Option): string {
 
 function usageOf(command: CommandDescription): string {
   if (command === BARE_COMMAND) return 'MACHINE [OPTIONS]\n       vboxmerge COMMAND ...'
-  return command.takesMachine ? 'MACHINE [OPTIONS]' : '[OPTIONS]'
+  return command.takesMachine ? `${command.operand ?? 'MACHINE'} [OPTIONS]` : '[OPTIONS]'
 }
 
 function heading(group: string): string {

@@ -130,7 +130,8 @@ function machineOf(command: CommandDescription, operands: readonly string[]): st
     if (machine === undefined) return ''
     throw usageError(command, `unexpected argument ${JSON.stringify(machine)}`)
   }
-  if (machine === undefined || machine === '') throw usageError(command, 'missing MACHINE')
+  if (machine === undefined || machine === '')
+    throw usageError(command, `missing ${command.operand ?? 'MACHINE'}`)
   if (extra === undefined) return machine
   const meant = command.word === undefined ? suggestCommand(machine) : undefined
   throw usageError(

@@ -6,6 +6,8 @@ export interface CommandDescription {
   /** The first word; undefined for the bare form. */
   readonly word: string | undefined
   readonly takesMachine: boolean
+  /** What help texts call the word behind the command. Default `MACHINE`. */
+  readonly operand?: string
   /** One line for the list of commands. */
   readonly summary: string
   readonly description: string
@@ -87,6 +89,35 @@ const clone: CommandDescription = {
   ],
 }
 
+const recover: CommandDescription = {
+  operation: 'recover',
+  word: 'recover',
+  takesMachine: true,
+  summary: 'finish what an interrupted run left',
+  description:
+    'Finishes what an interrupted run left of MACHINE, planned anew from what is on disk, and nothing more. Every other ' +
+    `command that changes a machine begins with the same. Does nothing when nothing is unfinished. ${MACHINE_NOTE}`,
+  examples: [
+    ['recover web --check', 'is something unfinished?'],
+    ['recover web', 'finish it'],
+  ],
+}
+
+const undo: CommandDescription = {
+  operation: 'undo',
+  word: 'undo',
+  takesMachine: true,
+  operand: 'FOLDER',
+  summary: 'go back to the state before a run with --backup',
+  description:
+    'Puts a machine back as it was before a run that kept a backup of it. FOLDER is the one that this run named, or ' +
+    'one with a single backup in it. Refuses when the machine changed since. The backup stays.',
+  examples: [
+    ['golden web --backup /srv/backups', 'a run that can be undone'],
+    ['undo /srv/backups/web-20260131-120000', 'as if it had not been'],
+  ],
+}
+
 const info: CommandDescription = {
   operation: 'info',
   word: 'info',
@@ -133,4 +164,14 @@ export const BARE_COMMAND: CommandDescription = {
 }
 
 /** The commands that have a word, in the order of the help text. */
-export const COMMANDS: readonly CommandDescription[] = [merge, compact, snapshot, golden, clone, info, list]
+export const COMMANDS: readonly CommandDescription[] = [
+  merge,
+  compact,
+  snapshot,
+  golden,
+  clone,
+  recover,
+  undo,
+  info,
+  list,
+]

@@ -40,6 +40,11 @@ export function describeStep(step: Step, tense: Tense): string[] {
       return [`${say('took', 'take')} the snapshot ${quote(step.name)}`]
     case 'clone':
       return describeClone(step, say)
+    case 'undo':
+      return [
+        `${say('went', 'go')} back to the state of ${escapeName(step.madeAt)}; ` +
+          `${formatCount(step.files, 'file')} from ${escapeName(step.backup)}`,
+      ]
   }
 }
 

@@ -10,6 +10,8 @@ export const lazyOperations: Operations = {
   golden: async (machine, options) => await (await load()).golden(machine, options),
   prepare: async (machine, options) => await (await load()).prepare(machine, options),
   clone: async (machine, options) => await (await load()).clone(machine, options),
+  recover: async (machine, options) => await (await load()).recover(machine, options),
+  undo: async (folder, options) => await (await load()).undo(folder, options),
   info: async (machine, options) => await (await load()).info(machine, options),
   list: async options => await (await load()).list(options),
 }

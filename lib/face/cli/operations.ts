@@ -5,6 +5,8 @@ import type {
   GoldenImageOptions,
   InspectOptions,
   MergeOptions,
+  RecoverOptions,
+  UndoOptions,
 } from '../../ensure/options.ts'
 import type { EnsureResult } from '../../ensure/result.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
@@ -18,6 +20,9 @@ export interface Operations {
   readonly golden: (machine: string, options: GoldenImageOptions) => Promise<EnsureResult>
   readonly clone: (machine: string, options: CloneOptions) => Promise<EnsureResult>
   readonly prepare: (machine: string, options: PrepareOptions) => Promise<EnsureResult>
+  readonly recover: (machine: string, options: RecoverOptions) => Promise<EnsureResult>
+  /** Takes the folder of a backup. */
+  readonly undo: (folder: string, options: UndoOptions) => Promise<EnsureResult>
   readonly info: (machine: string, options: InspectOptions) => Promise<MachineInfo>
   readonly list: (options: InspectOptions) => Promise<readonly MachineInfo[]>
 }

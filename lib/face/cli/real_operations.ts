@@ -5,6 +5,8 @@ import { ensureGoldenImage } from '../../ensure/golden_image.ts'
 import { inspectMachine, inspectMachines } from '../../ensure/machine_info.ts'
 import { ensureMerged } from '../../ensure/merged.ts'
 import { ensurePrepared } from '../../ensure/prepared.ts'
+import { recoverMachine } from '../../ensure/recover.ts'
+import { undoRun } from '../../ensure/undo.ts'
 import type { Operations } from './operations.ts'
 
 /** The operations of this project. */
@@ -15,6 +17,8 @@ export const realOperations: Operations = {
   golden: ensureGoldenImage,
   clone: ensureCloned,
   prepare: ensurePrepared,
+  recover: recoverMachine,
+  undo: undoRun,
   info: inspectMachine,
   list: inspectMachines,
 }

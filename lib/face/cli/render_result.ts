@@ -23,12 +23,21 @@ function resultLines(result: EnsureResult, check: boolean, paint: Painter): stri
     ...result.steps.flatMap(step => describeStep(step, check ? 'planned' : 'done')).map(line => `  ${line}`),
     `before: ${summarize(result.before)}`,
     `${check ? 'then:  ' : 'after: '} ${summarize(result.after)}`,
+    ...backupLines(result),
   ]
 }
 
 /** Says where the clone is that is as wanted. */
 function cloneNote({ clone }: EnsureResult): string {
   return clone === undefined ? '' : `, the clone is as wanted: ${escapeName(clone.settingsFile)}`
+}
+
+/** Says where the state before the run is kept. */
+function backupLines({ backup, steps }: EnsureResult): string[] {
+  const isUndone = steps.some(({ kind }) => kind === 'undo')
+  return backup === undefined || isUndone
+    ? []
+    : [`backup: ${escapeName(backup)} (to go back: vboxmerge undo ${escapeName(JSON.stringify(backup))})`]
 }
 
 /** Tells a machine's size in a line. */

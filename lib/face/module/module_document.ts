@@ -49,14 +49,15 @@ export function failureDocument(error: VboxmergeError, operation: OperationName)
 }
 
 /** One line, or one for each image. */
-function ensureMessage({ machine, skipped, steps, before }: EnsureResult, manner: Manner): string {
+function ensureMessage({ machine, skipped, steps, before, backup }: EnsureResult, manner: Manner): string {
   const name = escapeName(machine.name)
   if (skipped !== undefined) return `${name}: skipped: ${escapeLines(inSnakeCase(skipped, manner.operation))}`
   if (steps.length === 0) return `${name}: nothing to do (${summarize(before)})`
   const lines = steps.flatMap(step => describeStep(step, manner.check ? 'planned' : 'done'))
   // A plan names each snapshot in a line of its own, below; the steps in the result name them too.
   const heads = lines.filter(line => !line.startsWith(' ')).map(line => line.replace(/:$/, ''))
-  return `${name}: ${heads.join('; ')}`
+  const kept = backup === undefined ? [] : [`the state before is kept in ${escapeName(backup)}`]
+  return `${name}: ${[...heads, ...kept].join('; ')}`
 }
 
 function plainWarnings(warnings: readonly Warning[], operation: OperationName): string[] {

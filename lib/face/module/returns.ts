@@ -115,6 +115,7 @@ const ensureReturns: Readonly<Record<string, ReturnValue>> = {
     settings_file: text('Absolute path of its C(.vbox) file.'),
     registered: truth('Whether VirtualBox knows it.'),
   }),
+  backup: text('Absolute path of the backup that I(backup) asked for, else null.'),
   digests,
   warnings,
   diff: dict(

@@ -63,6 +63,8 @@ const TYPED: Readonly<Record<string, unknown>> = {
   lock_timeout: 1.5,
   when_busy: 'skip',
   discard_saved_state: true,
+  verify: 'full',
+  backup: '~/backups',
   digest: true,
   scan: true,
 }

@@ -1,0 +1,106 @@
+import t from 'tap'
+import { faultyFiles } from '../../lib/io/faulty_files.ts'
+import type { LogEntry } from '../../lib/io/file_log.ts'
+import { RecordedFiles } from '../../lib/io/recorded_files.ts'
+import { makeMachine } from '../fixtures/machine_maker.ts'
+import { machineProblems } from '../fixtures/machine_reader.ts'
+import { WANTED } from '../fixtures/plain_host.ts'
+import { seed } from '../fixtures/test_run.ts'
+import { checkUndoCrashes, recordUndo, type UndoScenario } from '../fixtures/undo_crash.ts'
+import { contentOf, differences, goBack, runWithBackup } from '../fixtures/undo_run.ts'
+
+const BLOCK = 128 * 1024
+const disk = { capacity: 3 * BLOCK, blockSize: BLOCK } as const
+const chain = { layout: 'small', disks: [disk], snapshots: ['one', 'two'], efi: true } as const
+const scenarios: readonly UndoScenario[] = [
+  { name: 'merge all', machine: chain, wanted: WANTED.merged },
+  { name: 'merge a part', machine: chain, wanted: WANTED.mergedBut(1) },
+  { name: 'golden image', machine: { ...chain, disks: [disk, disk] }, wanted: WANTED.golden },
+  { name: 'give up the current state', machine: chain, wanted: WANTED.discarded, becomes: 'two' },
+  {
+    name: 'start from another branch',
+    machine: {
+      ...chain,
+      snapshots: ['one', 'two', { name: 'side', on: 'one' }],
+      current: 'two',
+    },
+    wanted: WANTED.from('side'),
+    becomes: 'side',
+  },
+  {
+    name: 'compact',
+    machine: { layout: 'small', disks: [{ ...disk, content: { base: { 0: 0, 1: 7, 2: 8 } } }] },
+    wanted: WANTED.compacted,
+  },
+]
+
+const seconds = Number(process.env.UNDO_CRASH_SECONDS ?? 1)
+
+t.setTimeout((seconds + 240) * 1000)
+t.comment(`VBOXMERGE_SEED=${seed}, UNDO_CRASH_SECONDS=${seconds}`)
+
+t.test('whenever a run or undo dies, the machine reads right and can be gone back with', async t => {
+  const share = (seconds * 1000) / scenarios.length / 2
+  for (const [index, scenario] of scenarios.entries()) {
+    const recorded = await recordUndo(scenario)
+    for (const part of ['run', 'undo'] as const) {
+      const effort = { seed: seed + index, limit: seconds > 60 ? 32 : 3, until: Date.now() + share }
+      const { states, undone } = await checkUndoCrashes(recorded, part, effort)
+      t.ok(states > 0, `${scenario.name}, ${part}: ${states} states, ${undone} gone back from`)
+    }
+  }
+})
+
+t.test('settings that come back too early, and flushes that are left out, are found out', async t => {
+  const recorded = await recordUndo({ name: 'merge all', machine: chain, wanted: WANTED.merged })
+  const { entries } = recorded.undo
+  const effort = { seed, limit: 2, until: Number.POSITIVE_INFINITY }
+  const isFound = async (changed: readonly LogEntry[]): Promise<boolean> =>
+    await checkUndoCrashes(recorded, 'undo', effort, { ...recorded.undo, entries: changed }).then(
+      () => false,
+      () => true,
+    )
+  const commits = entries.filter(entry => entry.kind === 'rename' && entry.to.name === 'web.vbox')
+  const [aside, last] = commits
+  if (commits.length !== 2 || aside === undefined || last === undefined)
+    throw new RangeError('no two commits')
+  const without = (left: (entry: LogEntry) => boolean): LogEntry[] => entries.filter(entry => !left(entry))
+  const early = without(entry => entry === last)
+  early.splice(entries.indexOf(aside) + 2, 0, last)
+  t.ok(await isFound(early), 'the settings of the backup before its images')
+  t.ok(await isFound(without(entry => entry === aside)), 'images put over those that the settings name')
+  t.ok(
+    await isFound(without(entry => entry.kind === 'sync' && entry.path.endsWith('disk0.vdi.vboxmerge-undo'))),
+    'the flush of an image',
+  )
+})
+
+t.test('whichever operation fails, the machine reads right, and undo finishes when done again', async t => {
+  const start = new RecordedFiles()
+  const made = await makeMachine(start, '/machine', chain)
+  const before = await contentOf(start)
+  await runWithBackup(start, made.settingsFile, WANTED.merged)
+  const until = Date.now() + seconds * 500
+  const counting = faultyFiles(start.fork(), [{ operation: 'changing', at: Number.POSITIVE_INFINITY }])
+  await goBack(counting.files)
+  const total = counting.counts[0] ?? 0
+  t.ok(total > 20, `${total} operations`)
+  let failed = 0
+  for (let turn = 0; turn < total && Date.now() < until; turn++) {
+    // Spread, so that a short budget sees all parts of the way.
+    const at = 1 + ((turn * 7919 + seed) % total)
+    const files = start.fork()
+    const bad = faultyFiles(files, [{ operation: 'changing', at, error: at % 2 === 0 ? 'EIO' : 'ENOSPC' }])
+    const error = await goBack(bad.files).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
+    if (error !== undefined) failed += 1
+    const problems = await machineProblems(files, made)
+    if (problems.length > 0) t.same(problems, [], `operation ${at}`)
+    await goBack(files)
+    const left = differences(before, await contentOf(files))
+    if (left.length > 0) t.same(left, [], `operation ${at}`)
+  }
+  t.ok(failed > 0, `${failed} failures`)
+})
