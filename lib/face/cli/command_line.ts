@@ -6,6 +6,7 @@ import { parseOptions } from '../../options/parse_options.ts'
 import { suggest } from '../../options/suggest.ts'
 import { buildParser, commandLineOptions, longSpellings } from './argument_parser.ts'
 import { BARE_COMMAND, COMMANDS, type CommandDescription } from './commands.ts'
+import { escapeName } from './text.ts'
 
 /** What a command line asks for. */
 export type Invocation =
@@ -110,7 +111,7 @@ function parseArguments(command: CommandDescription, args: readonly string[]): P
   try {
     parser.parse(args, { from: 'user' })
   } catch (error) {
-    if (error instanceof CommanderError) throw usageError(command, error.message.replace(/^error: /, ''))
+    if (error instanceof CommanderError) throw usageError(command, inItsLine(error.message))
     throw error
   }
   const given: Record<string, unknown> = { ...parser.opts() }
@@ -122,6 +123,12 @@ function parseArguments(command: CommandDescription, args: readonly string[]): P
     }
   }
   return { given, operands: parser.args }
+}
+
+/** Of commander's messages the second line, if there is one, is a hint; what was given stays in the first. */
+function inItsLine(message: string): string {
+  const [problem = '', ...hints] = message.replace(/^error: /, '').split(/\n(?=\(Did you mean )/)
+  return [escapeName(problem), ...hints].join('\n')
 }
 
 function machineOf(command: CommandDescription, operands: readonly string[]): string {
