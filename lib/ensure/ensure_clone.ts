@@ -116,7 +116,7 @@ class EnsureCloneRun {
     const folder = dirname(settingsFile)
     const isNew = (await files.stat(folder)) === undefined
     try {
-      await files.makeFolder(folder)
+      await files.makeFolder(folder, await files.stat(dirname(this.#session.settingsFile)))
       return await withLock(files, settingsFile, patience, async () => await this.#apply(planned, lock))
     } catch (error) {
       // It is not empty when something of the clone could not be removed.

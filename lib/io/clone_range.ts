@@ -1,5 +1,5 @@
 import { type FileHandle, statfs } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { systemLibrary } from './koffi.ts'
 
 /** Lets a range of one file share its place on the disk with a range of another. */
 export type CloneRange = (
@@ -20,11 +20,6 @@ const ARGUMENT_BYTES = 32
 /** File systems of linux/magic.h that never share: ext4, tmpfs. Whatever else there is, is asked. */
 const NEVER: ReadonlySet<number> = new Set([0xef53, 0x01021994])
 
-/** As much of koffi as is needed here. */
-interface Koffi {
-  load(path: null): { func(prototype: string): { async(...args: unknown[]): void } }
-}
-
 let loaded: { readonly call: CloneRange | undefined } | undefined
 
 /**
@@ -32,9 +27,7 @@ let loaded: { readonly call: CloneRange | undefined } | undefined
  * optional package koffi, on a file system that is known not to have it.
  */
 export async function cloneRangeFor(handle: FileHandle): Promise<CloneRange | undefined> {
-  // Elsewhere the number of an open file is the runtime's own.
-  const isNode = !('deno' in process.versions)
-  if (process.platform !== 'linux' || !isNode || !PROCESSORS.includes(process.arch)) return undefined
+  if (process.platform !== 'linux' || !PROCESSORS.includes(process.arch)) return undefined
   try {
     if (NEVER.has((await statfs(`/proc/self/fd/${handle.fd}`)).type)) return undefined
   } catch {
@@ -46,9 +39,8 @@ export async function cloneRangeFor(handle: FileHandle): Promise<CloneRange | un
 
 function load(): CloneRange | undefined {
   try {
-    // Not imported, so that bundlers and registries do not take it for a package that has to be there.
-    const koffi = createRequire(import.meta.url)('koffi') as Koffi
-    const ioctl = koffi.load(null).func('int ioctl(int file, unsigned long request, void *argument)')
+    const ioctl = systemLibrary()?.func('int ioctl(int file, unsigned long request, void *argument)')
+    if (ioctl === undefined) return undefined
     return async (target, position, source, from, length) => {
       const argument = new BigUint64Array(ARGUMENT_BYTES / BigUint64Array.BYTES_PER_ELEMENT)
       argument.set([BigInt(source), BigInt(from), BigInt(length), BigInt(position)])

@@ -1,17 +1,22 @@
 import { dirname } from 'node:path'
-import type { FileStat, Files } from './files.ts'
+import type { Files } from './files.ts'
+import { copyIdentityOf } from './identity.ts'
 
-/** Writes a new file and flushes its content; its name is durable once its folder is flushed. */
+/**
+ * Writes a new file and flushes its content; its name is durable once its folder is flushed.
+ *
+ * @param like Path of the file whose owner, mode and attributes it gets, if there is one. Default: private to this user.
+ */
 export async function writeNewFile(
   files: Files,
   path: string,
   bytes: Uint8Array,
-  like: FileStat | undefined,
+  like: string | undefined,
 ): Promise<void> {
   const file = await files.open(path, 'create')
   try {
     await file.write(bytes, 0)
-    if (like !== undefined) await file.copyOwner(like)
+    if (like !== undefined) await copyIdentityOf(files, file, like)
     await file.sync()
   } finally {
     await file.close()
@@ -28,7 +33,7 @@ export async function replaceFile(
   files: Files,
   path: string,
   bytes: Uint8Array,
-  like: FileStat | undefined,
+  like: string | undefined,
 ): Promise<void> {
   const temporary = temporaryOf(path)
   await removeIfThere(files, temporary)

@@ -49,6 +49,11 @@ export interface OpenFile {
   sync(): Promise<void>
   /** Gives the file the permission bits, owner and group of `like`; an owner that may not be set is left. */
   copyOwner(like: FileStat): Promise<void>
+  /**
+   * Gives the file the extended attributes of `like` (access lists, labels, what users noted), as far as this system and
+   * this user can do that.
+   */
+  copyAttributes(like: OpenFile): Promise<void>
   close(): Promise<void>
 }
 
@@ -74,8 +79,8 @@ export interface Files {
   unlink(path: string): Promise<void>
   /** Removes a folder with nothing in it; fails when there is something. */
   removeFolder(path: string): Promise<void>
-  /** Makes a folder and its missing parents. */
-  makeFolder(path: string): Promise<void>
+  /** Makes a folder and its missing parents; what it makes belongs to whom `like` belongs, as with `copyOwner`. */
+  makeFolder(path: string, like?: FileStat): Promise<void>
   /** Returns once the names in this folder are on stable storage. */
   syncFolder(path: string): Promise<void>
   /** Bytes that this user can still write to the file system of `folder`. */

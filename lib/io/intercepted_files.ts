@@ -22,6 +22,7 @@ export type FileOperation =
   | 'truncate'
   | 'sync'
   | 'copyOwner'
+  | 'copyAttributes'
   | 'close'
 
 /** The operations that change what is on the disk. */
@@ -36,6 +37,7 @@ export const CHANGING_OPERATIONS: ReadonlySet<FileOperation> = new Set<FileOpera
   'share',
   'truncate',
   'copyOwner',
+  'copyAttributes',
 ])
 
 /** One call on its way to the files behind. */
@@ -73,7 +75,8 @@ export function interceptedFiles(files: Files, intercept: Interceptor): Files {
     link: (path, to) => intercept({ operation: 'link', path, to }, () => files.link(path, to)),
     unlink: path => intercept({ operation: 'unlink', path }, () => files.unlink(path)),
     removeFolder: path => intercept({ operation: 'removeFolder', path }, () => files.removeFolder(path)),
-    makeFolder: path => intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path)),
+    makeFolder: (path, like) =>
+      intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path, like)),
     syncFolder: path => intercept({ operation: 'syncFolder', path }, () => files.syncFolder(path)),
     freeSpace: path => intercept({ operation: 'freeSpace', path }, () => files.freeSpace(path)),
   }
@@ -101,6 +104,8 @@ function interceptedFile(file: OpenFile, path: string, intercept: Interceptor): 
       intercept({ operation: 'truncate', path, position: length }, () => file.truncate(length)),
     sync: () => intercept({ operation: 'sync', path }, () => file.sync()),
     copyOwner: like => intercept({ operation: 'copyOwner', path }, () => file.copyOwner(like)),
+    copyAttributes: like =>
+      intercept({ operation: 'copyAttributes', path }, () => file.copyAttributes(behind.get(like) ?? like)),
     close: () => intercept({ operation: 'close', path }, () => file.close()),
   }
   behind.set(intercepted, file)

@@ -15,6 +15,7 @@ import {
 import { dirname } from 'node:path'
 import { directWriter } from './direct_writer.ts'
 import { errnoError, errorCode } from './errno.ts'
+import { copyExtendedAttributes } from './extended_attributes.ts'
 import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
@@ -85,9 +86,12 @@ export const realFiles: Files = {
 
   removeFolder: path => rmdir(path),
 
-  makeFolder: async path => {
+  makeFolder: async (path, like) => {
     const first = await mkdir(path, { recursive: true })
     if (first === undefined) return
+    for (let made = path; like !== undefined && made.length >= first.length; made = dirname(made)) {
+      await giveFolder(made, like)
+    }
     const above = dirname(first)
     for (let folder = dirname(path); folder.length >= above.length; folder = dirname(folder)) {
       await realFiles.syncFolder(folder)
@@ -199,11 +203,11 @@ function openFile(handle: FileHandle): OpenFile {
       }
     },
 
-    copyOwner: async like => {
-      const own = toFileStat(await handle.stat({ bigint: true }))
-      // The owner first, because a change of owner clears bits of the mode.
-      if (own.owner !== like.owner || own.group !== like.group) await copyOwnerOf(handle, own, like)
-      if (toFileStat(await handle.stat({ bigint: true })).mode !== like.mode) await handle.chmod(like.mode)
+    copyOwner: like => copyOwnerAndMode(handle, like),
+
+    copyAttributes: async like => {
+      const other = handles.get(like)
+      if (other !== undefined) copyExtendedAttributes(other, handle)
     },
 
     close: async () => {
@@ -213,6 +217,24 @@ function openFile(handle: FileHandle): OpenFile {
   }
   handles.set(file, handle)
   return file
+}
+
+async function giveFolder(path: string, like: FileStat): Promise<void> {
+  // Windows opens no folder, and knows no owner in numbers.
+  if (process.platform === 'win32') return
+  const handle = await open(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0) | NO_FOLLOW)
+  try {
+    await copyOwnerAndMode(handle, like)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function copyOwnerAndMode(handle: FileHandle, like: FileStat): Promise<void> {
+  const own = toFileStat(await handle.stat({ bigint: true }))
+  // The owner first, because a change of owner clears bits of the mode.
+  if (own.owner !== like.owner || own.group !== like.group) await copyOwnerOf(handle, own, like)
+  if (toFileStat(await handle.stat({ bigint: true })).mode !== like.mode) await handle.chmod(like.mode)
 }
 
 async function copyOwnerOf(handle: FileHandle, own: FileStat, like: FileStat): Promise<void> {

@@ -180,7 +180,7 @@ export class RecordedFiles implements Files {
     this.#note({ kind: 'unlink', path, at: entry(place), inode: place.node.inode })
   }
 
-  async makeFolder(path: string): Promise<void> {
+  async makeFolder(path: string, like?: FileStat): Promise<void> {
     const steps = posix.normalize(path).split('/').filter(Boolean)
     for (let depth = 1; depth <= steps.length; depth++) {
       const at = `/${steps.slice(0, depth).join('/')}`
@@ -192,6 +192,9 @@ export class RecordedFiles implements Files {
         throw errnoError(depth === steps.length ? last : 'ENOTDIR', 'mkdir', path)
       }
       const folder = newFolder(this.#nextInode++, this.#tick())
+      if (like !== undefined) {
+        Object.assign(folder, { mode: like.mode, owner: like.owner, group: like.group })
+      }
       this.#add(place, folder, { kind: 'mkdir', path: at, at: entry(place), inode: folder.inode })
       this.#note({ kind: 'syncFolder', path: posix.dirname(at), inode: place.folder.inode })
     }
@@ -259,6 +262,8 @@ export class RecordedFiles implements Files {
         Object.assign(node, { mode, owner, group })
         this.#note({ kind: 'setowner', path, inode: node.inode, mode, owner, group })
       },
+      // Attributes are nothing that a crash could mix up with content.
+      copyAttributes: async () => check('fsetxattr'),
       close: async () => {
         closed = true
       },

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VboxmergeError } from '../errors.ts'
 import { errorCode } from '../io/errno.ts'
-import type { Files } from '../io/files.ts'
+import type { FileStat, Files } from '../io/files.ts'
 import { type Claim, type Claimant, claimFile, readHolder, removeFile } from './exclusive_file.ts'
 import { type HostFacts, realHostFacts } from './host_facts.ts'
 import { describeHolder, isGone, type LockHolder } from './lock_holder.ts'
@@ -52,7 +52,7 @@ export async function acquireLock(files: Files, settingsFile: string, options: L
   const path = lockPathOf(settingsFile)
   const self = await host.self()
   const token = randomBytes(8).toString('hex')
-  const like = await files.stat(settingsFile)
+  const like = (await files.stat(settingsFile)) ?? withoutSearch(await files.stat(dirname(settingsFile)))
   const deadline = performance.now() + 1000 * timeout
   let pause = FIRST_PAUSE_MS
   let vanished = 0
@@ -134,6 +134,11 @@ export async function withLock<T>(
   } finally {
     await lock.release()
   }
+}
+
+/** A clone's lock is older than the clone: whoever may look into its folder may see who holds it. */
+function withoutSearch(folder: FileStat | undefined): FileStat | undefined {
+  return folder && { ...folder, mode: folder.mode & 0o666 }
 }
 
 async function tryClaim(claimant: Claimant, path: string, settingsFile: string): Promise<Claim> {

@@ -13,14 +13,19 @@ import type { MachineSettings } from '../../machine/machine.ts'
 import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { deleteUnnamed, isThatImage } from './clean_up.ts'
 
-/** Writes the journal of a clone so that it is on stable storage, name and all, when this resolves. */
+/**
+ * Writes the journal of a clone so that it is on stable storage, name and all, when this resolves.
+ *
+ * @param like Path of the file whose owner and mode it gets.
+ */
 export async function writeCloneJournal(
   files: Files,
   settingsFile: string,
   journal: CloneJournal,
+  like: string,
 ): Promise<void> {
   const bytes = encodeCloneJournal(settingsFile, journal)
-  await replaceFile(files, cloneJournalPath(settingsFile), bytes, undefined)
+  await replaceFile(files, cloneJournalPath(settingsFile), bytes, like)
 }
 
 /** Where a clone's coming settings are until the commit. */

@@ -1,7 +1,7 @@
 import type { BlockPlan } from '../../blocks/block_plan.ts'
 import { checkHeader } from '../../image/vdi/check_header.ts'
 import { encodeHeader } from '../../image/vdi/header.ts'
-import type { Files } from '../../io/files.ts'
+import type { FileStat, Files } from '../../io/files.ts'
 import type { Uuid } from '../../machine/machine.ts'
 import type { OpenSource } from './clone_blocks.ts'
 import { copyBlocks } from './fold_copy.ts'
@@ -17,6 +17,8 @@ export interface CloneDiskJob {
   readonly id: Uuid
   /** Path of the new file. Nothing may have this name. */
   readonly path: string
+  /** Whose owner, group and mode the file gets. Default: private to this user. */
+  readonly like?: FileStat | undefined
   readonly signal: AbortSignal | undefined
   readonly onBytes: (bytes: number) => void
   readonly onShared: (bytes: number) => void
@@ -29,15 +31,14 @@ export interface CloneDiskJob {
  * @throws {VboxmergeError} `image_corrupt`, `verify_failed`; the signal's reason; an error of the file system.
  */
 export async function writeCloneDisk(job: CloneDiskJob): Promise<void> {
-  const { files, source, plan, id, path, signal, onBytes, onShared } = job
+  const { files, source, plan, id, path, like, signal, onBytes, onShared } = job
   const { tableOffset, dataOffset, allocatedBlocks } = plan
   const header = { ...source.header, id, tableOffset, dataOffset, allocatedBlocks }
   checkHeader(header, path)
   const images = new Map(source.chain.map((image, index) => [index, image]))
   const file = await files.open(path, 'create')
   try {
-    const base = await source.chain[0]?.file.stat()
-    if (base !== undefined) await file.copyOwner(base)
+    if (like !== undefined) await file.copyOwner(like)
     await file.truncate(plan.fileSize)
     await file.write(encodeHeader(header), 0)
     await writeTable(file, tableOffset, plan.table, 0, plan.table.length)

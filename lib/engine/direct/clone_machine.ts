@@ -20,6 +20,7 @@ import { cloneBlocks, openSource } from './clone_blocks.ts'
 import { comingSettingsPath, finishClone, undoClone, writeCloneJournal } from './clone_clean_up.ts'
 import { writeCloneDisk } from './clone_disk.ts'
 import { forgetImages } from './forget_images.ts'
+import { likeMachine } from './new_images.ts'
 import { confirmClone } from './verify_view.ts'
 
 /** A clone that is to be made. The caller holds the locks of the source and of the clone. */
@@ -78,7 +79,7 @@ export async function applyClone(run: CloneRun): Promise<void> {
   const journal = journalOf(run, variables)
   const written = { committed: false }
   try {
-    await writeCloneJournal(files, settingsFile, journal)
+    await writeCloneJournal(files, settingsFile, journal, run.source.inspection.settings.file)
     const coming = await writeFiles(run, journal, variables)
     const replaces = present?.registered === true && manage !== undefined ? present.settings : undefined
     if (replaces !== undefined) await manage?.unregister(replaces.id, callOptions(run))
@@ -123,15 +124,19 @@ async function writeFiles(
   for (const [index, image] of images.entries()) await writeDisk(run, image, index)
   for (const file of journal.created) {
     if (file.kind !== 'nvram' || variables === undefined || plan.nvram === undefined) continue
-    await writeNewFile(files, stagedPath(settingsFile, file), variables, await files.stat(plan.nvram.from))
+    await writeNewFile(files, stagedPath(settingsFile, file), variables, plan.nvram.from)
   }
   signal?.throwIfAborted()
   const coming = comingSettings(run, journal, images)
-  const like = await files.stat(source.inspection.settings.file)
   await run.leaveSource()
   for (const file of journal.created) await giveName(files, settingsFile, file)
   await removeIfThere(files, comingSettingsPath(settingsFile))
-  await writeNewFile(files, comingSettingsPath(settingsFile), serializeSettings(coming), like)
+  await writeNewFile(
+    files,
+    comingSettingsPath(settingsFile),
+    serializeSettings(coming),
+    source.inspection.settings.file,
+  )
   await files.syncFolder(dirname(settingsFile))
   signal?.throwIfAborted()
   return coming
@@ -152,7 +157,8 @@ async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promi
   try {
     const blocks = cloneBlocks(source, dead.has)
     const path = stagedPath(plan.place.settingsFile, image)
-    await writeCloneDisk({ files, source, plan: blocks, id: image.id, path, signal, onBytes, onShared })
+    const like = await likeMachine(files, run.source.inspection.settings.file, paths[0] ?? '')
+    await writeCloneDisk({ files, source, plan: blocks, id: image.id, path, like, signal, onBytes, onShared })
     if (run.verify === 'full') await confirmClone(path, paths, blocks, dead.isUnused, run)
   } finally {
     await source.close()

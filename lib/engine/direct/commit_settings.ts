@@ -66,7 +66,7 @@ export class Commits {
   async #write(commit: Commit, bytes: Uint8Array): Promise<void> {
     const path = pendingPath(this.#settingsFile, commit)
     await removeIfThere(this.#files, path)
-    await writeNewFile(this.#files, path, bytes, await this.#files.stat(this.#settingsFile))
+    await writeNewFile(this.#files, path, bytes, this.#settingsFile)
     await this.#files.syncFolder(dirname(path))
   }
 }
@@ -91,7 +91,7 @@ async function commitSettings(
         'close that program and run again',
     )
   }
-  await replaceFile(files, `${settingsFile}-prev`, present, await files.stat(settingsFile))
+  await replaceFile(files, `${settingsFile}-prev`, present, settingsFile)
   await files.rename(pendingPath(settingsFile, commit), settingsFile)
   await files.syncFolder(dirname(settingsFile))
 }

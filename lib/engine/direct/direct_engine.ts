@@ -87,7 +87,7 @@ async function workOnFiles(
   const journal = workJournal(run, prepared, names, registered, commits.hashes(second))
   await writeJournal(files, settings.file, journal)
   try {
-    await createLeaves(files, names.leaves, id => pathOf(prepared, id))
+    await createLeaves(files, settings.file, names.leaves, id => pathOf(prepared, id))
     await commits.prepareFirst()
     await commits.prepareSecond(second)
     signal?.throwIfAborted()
@@ -127,9 +127,9 @@ async function finishOldRun(files: Files, { machine }: Prepared, old: Journal): 
 async function restoreNvram(files: Files, { restoredNvram }: Journal): Promise<void> {
   if (restoredNvram === undefined) return
   const { from, to } = restoredNvram
-  const stat = await files.stat(from)
-  if (stat?.kind !== 'file') return
-  await replaceFile(files, to, await files.readFile(from, MAX_NVRAM_BYTES), (await files.stat(to)) ?? stat)
+  if ((await files.stat(from))?.kind !== 'file') return
+  const like = (await files.stat(to)) === undefined ? from : to
+  await replaceFile(files, to, await files.readFile(from, MAX_NVRAM_BYTES), like)
 }
 
 async function makeSnapshotFiles(
@@ -139,9 +139,10 @@ async function makeSnapshotFiles(
 ): Promise<void> {
   if (snapshot === undefined) return
   const restored = new Map(leaves.map(leaf => [leaf.id, leaf.path]))
-  await createLeaves(files, snapshot.images, id => restored.get(id) ?? pathOf(prepared, id))
+  const { settings, nvram } = prepared.machine.inspection
+  await createLeaves(files, settings.file, snapshot.images, id => restored.get(id) ?? pathOf(prepared, id))
   if (snapshot.nvramFile !== undefined) {
-    await copySmallFile(files, prepared.machine.inspection.nvram.path, snapshot.nvramFile)
+    await copySmallFile(files, settings.file, nvram.path, snapshot.nvramFile)
   }
 }
 

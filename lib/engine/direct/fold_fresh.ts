@@ -1,6 +1,7 @@
 import { dirname } from 'node:path'
 import type { OpenImage } from '../../image/image.ts'
 import type { Files, OpenFile } from '../../io/files.ts'
+import { copyIdentity } from '../../io/identity.ts'
 import { copyBlocks } from './fold_copy.ts'
 import { CHANGED_HEADER_BYTES, patchFreshHeader } from './fold_header.ts'
 import { type FoldJob, imageOf } from './fold_job.ts'
@@ -58,7 +59,7 @@ async function writeFresh(job: FreshFoldJob, target: OpenImage, file: OpenFile):
   const { blockSize, blockExtra } = plan.target
   const layout = { blockSize, blockExtra, dataOffset: plan.dataOffset }
   await copyBlocks(job, file, layout)
-  await file.copyOwner(await target.file.stat())
+  await copyIdentity(file, target.file)
   await file.sync()
   await job.confirm?.(file, layout)
 }

@@ -7,7 +7,7 @@ import { encodeJournal, type Journal, journalPath } from '../../machine/journal.
 export async function writeJournal(files: Files, settingsFile: string, journal: Journal): Promise<void> {
   const path = journalPath(settingsFile)
   const bytes = new TextEncoder().encode(encodeJournal(journal, path))
-  await replaceFile(files, path, bytes, await files.stat(settingsFile))
+  await replaceFile(files, path, bytes, settingsFile)
 }
 
 /** Removes the journal: the run is over. */

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { VboxmergeError } from '../../errors.ts'
 import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import { awayNotePath, encodeAwayNote } from '../../machine/away_note.ts'
@@ -73,7 +74,12 @@ export async function withoutRegistration<T extends WindowOutcome>(
 async function noteAway({ files, prepared, vboxUserHome }: DirectRun): Promise<void> {
   const { settings } = prepared.machine.inspection
   const path = awayNotePath(vboxUserHome, settings.id)
-  await replaceFile(files, path, encodeAwayNote(settings.id, settings.file), undefined)
+  await replaceFile(
+    files,
+    path,
+    encodeAwayNote(settings.id, settings.file),
+    join(vboxUserHome, 'VirtualBox.xml'),
+  )
 }
 
 async function forgetAway({ files, prepared, vboxUserHome }: DirectRun): Promise<void> {

@@ -110,7 +110,7 @@ export async function writeNote(files: Files, settingsFile: string, note: ChainN
   const text = `${JSON.stringify({ format: FORMAT, version: VERSION, ...note }, undefined, 2)}\n`
   const path = notePath(settingsFile)
   try {
-    await replaceFile(files, path, new TextEncoder().encode(text), undefined)
+    await replaceFile(files, path, new TextEncoder().encode(text), settingsFile)
   } catch (cause) {
     const isFull = ['ENOSPC', 'EDQUOT'].includes(errorCode(cause) ?? '')
     const why = cause instanceof Error ? cause.message : String(cause)

@@ -51,9 +51,8 @@ export async function recoverSettings(
   if (rebuilt) {
     const next = serializeSettings(recoveredSettings(doc, recovery, now))
     for (const relink of recovery.relinks) await writeParent(files, settings, relink)
-    const like = await files.stat(settingsFile)
-    await replaceFile(files, `${settingsFile}-prev`, bytes, like)
-    await replaceFile(files, settingsFile, next, like)
+    await replaceFile(files, `${settingsFile}-prev`, bytes, settingsFile)
+    await replaceFile(files, settingsFile, next, settingsFile)
   }
   await removeNote(files, settingsFile)
   return { rebuilt, leftovers: recovery.leftovers.map(({ path }) => path) }
