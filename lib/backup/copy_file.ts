@@ -54,6 +54,7 @@ export async function copyFile(
         await copyPiece(source, target, at, length, shared === 0 ? 'holes' : 'whole')
         work.onBytes?.(length)
       }
+      await target.copyAttributes(source)
       await target.copyOwner({ ...stat, ...work.like })
       await target.sync()
       return shared === 0 ? 'copied' : 'shared'

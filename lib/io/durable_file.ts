@@ -1,22 +1,25 @@
 import { dirname } from 'node:path'
-import type { Files } from './files.ts'
+import type { FileStat, Files } from './files.ts'
 import { copyIdentityOf } from './identity.ts'
 
 /**
  * Writes a new file and flushes its content; its name is durable once its folder is flushed.
  *
  * @param like Path of the file whose owner, mode and attributes it gets, if there is one. Default: private to this user.
+ * @param owner Goes before those of `like`.
  */
 export async function writeNewFile(
   files: Files,
   path: string,
   bytes: Uint8Array,
   like: string | undefined,
+  owner?: Pick<FileStat, 'mode' | 'owner' | 'group'>,
 ): Promise<void> {
   const file = await files.open(path, 'create')
   try {
     await file.write(bytes, 0)
     if (like !== undefined) await copyIdentityOf(files, file, like)
+    if (owner !== undefined) await file.copyOwner({ ...(await file.stat()), ...owner })
     await file.sync()
   } finally {
     await file.close()

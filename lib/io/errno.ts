@@ -31,6 +31,18 @@ export function errnoError(code: string, syscall: string, path?: string): ErrnoE
   return Object.assign(new Error(`${code}: ${syscall}${where}`), facts)
 }
 
+/** Waits for work on an open file; its errors name the file, which the system does not know by name any more. */
+export async function onFile<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (errorCode(error) !== undefined && error instanceof Error && !('path' in error)) {
+      Object.assign(error, { path, message: `${error.message} '${path}'` })
+    }
+    throw error
+  }
+}
+
 /** Tells whether a permission of Deno's was missing, which is no error of the operating system. */
 export function isNotPermitted(error: unknown): boolean {
   return error instanceof Error && error.name === 'NotCapable'

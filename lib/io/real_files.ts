@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { directWriter } from './direct_writer.ts'
-import { errnoError, errorCode } from './errno.ts'
+import { errnoError, errorCode, onFile } from './errno.ts'
 import { copyExtendedAttributes } from './extended_attributes.ts'
 import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
@@ -68,7 +68,7 @@ export const realFiles: Files = {
       const { kind } = toFileStat(await handle.stat({ bigint: true }))
       if (kind === 'folder') throw errnoError('EISDIR', 'open', path)
       if (kind !== 'file') throw errnoError('EINVAL', 'open', path)
-      return openFile(handle)
+      return openFile(handle, path)
     } catch (error) {
       await handle.close()
       throw error
@@ -104,7 +104,7 @@ export const realFiles: Files = {
     if (process.platform === 'win32') return
     const handle = await open(path, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
     try {
-      await handle.sync()
+      await onFile(path, () => handle.sync())
     } catch (error) {
       // Network and shared-folder file systems that cannot flush a folder say so in this way.
       if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error
@@ -152,32 +152,24 @@ async function readAll(file: OpenFile, path: string, maxBytes: number): Promise<
 
 const handles = new WeakMap<OpenFile, FileHandle>()
 
-function openFile(handle: FileHandle): OpenFile {
+function openFile(handle: FileHandle, path: string): OpenFile {
   let failedSync: unknown
   const direct = directWriter(handle)
   const sharer = extentSharer(handle)
   const file: OpenFile = {
-    stat: async () => toFileStat(await handle.stat({ bigint: true })),
+    stat: () => onFile(path, async () => toFileStat(await handle.stat({ bigint: true }))),
 
     read: async (buffer, position) => {
       checkOffset('a position', position)
-      let done = 0
-      while (done < buffer.length) {
-        const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done)
-        if (bytesRead === 0) break
-        done += bytesRead
-      }
-      return done
+      return await onFile(path, () => readFully(handle, buffer, position))
     },
 
     write: async (buffer, position) => {
       checkOffset('a position', position)
-      let done = await direct.write(buffer, position)
-      while (done < buffer.length) {
-        const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, position + done)
-        if (bytesWritten === 0) throw errnoError('ENOSPC', 'write')
-        done += bytesWritten
-      }
+      await onFile(path, async () => {
+        const done = await direct.write(buffer, position)
+        await writeFully(handle, buffer.subarray(done), position + done)
+      })
     },
 
     share: async (source, from, length, position) => {
@@ -187,7 +179,7 @@ function openFile(handle: FileHandle): OpenFile {
 
     truncate: async length => {
       checkOffset('a length', length)
-      await handle.truncate(length)
+      await onFile(path, () => handle.truncate(length))
     },
 
     // Not fdatasync: POSIX lets that leave behind whatever reading the data back does not need, and a
@@ -196,27 +188,47 @@ function openFile(handle: FileHandle): OpenFile {
       // The kernel reports a lost write once and calls the pages clean; asking again would lie.
       if (failedSync !== undefined) throw failedSync
       try {
-        await handle.sync()
+        await onFile(path, () => handle.sync())
       } catch (error) {
         failedSync = error
         throw error
       }
     },
 
-    copyOwner: like => copyOwnerAndMode(handle, like),
+    copyOwner: like => onFile(path, () => copyOwnerAndMode(handle, like)),
 
     copyAttributes: async like => {
       const other = handles.get(like)
       if (other !== undefined) copyExtendedAttributes(other, handle)
     },
 
-    close: async () => {
-      await direct.close()
-      await handle.close()
-    },
+    close: () =>
+      onFile(path, async () => {
+        await direct.close()
+        await handle.close()
+      }),
   }
   handles.set(file, handle)
   return file
+}
+
+async function readFully(handle: FileHandle, buffer: Uint8Array, position: number): Promise<number> {
+  let done = 0
+  while (done < buffer.length) {
+    const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return done
+}
+
+async function writeFully(handle: FileHandle, buffer: Uint8Array, position: number): Promise<void> {
+  let done = 0
+  while (done < buffer.length) {
+    const { bytesWritten } = await handle.write(buffer, done, buffer.length - done, position + done)
+    if (bytesWritten === 0) throw errnoError('ENOSPC', 'write')
+    done += bytesWritten
+  }
 }
 
 async function giveFolder(path: string, like: FileStat): Promise<void> {

@@ -59,7 +59,8 @@ export async function resolveMachine(
   if (isPath(machine)) {
     return await describePath(files, machines, await settingsAt(files, machine, resolve(places.cwd, machine)))
   }
-  const names = await readNames(files, machines)
+  const unreadable: string[] = []
+  const names = await readNames(files, machines, unreadable)
   const hits = [
     ...hitsById(machine, machines),
     ...hitsByName(machine, names),
@@ -70,6 +71,7 @@ export async function resolveMachine(
     throw notFound(
       machine,
       [...names.values()].map(identity => identity.name),
+      unreadable,
     )
   if (others.length > 0) throw ambiguous(machine, [hit, ...others])
   if (hit.entry === undefined) return await describePath(files, machines, hit.settingsFile)
@@ -163,17 +165,23 @@ async function fileKey(files: Files, path: string): Promise<string> {
   return stat === undefined || stat.inode === 0n ? `path ${real}` : `file ${stat.device} ${stat.inode}`
 }
 
-/** Reads the names of the registered machines; those whose settings cannot be read have none. */
+/**
+ * Reads the names of the registered machines; those whose settings cannot be read have none.
+ *
+ * @param unreadable Gets what is wrong with those.
+ */
 async function readNames(
   files: Files,
   machines: readonly RegisteredMachine[],
+  unreadable: string[],
 ): Promise<Map<RegisteredMachine, MachineIdentity>> {
   const names = new Map<RegisteredMachine, MachineIdentity>()
   for (const entry of machines) {
     try {
       names.set(entry, await identityOf(files, entry.settingsFile))
-    } catch {
+    } catch (error) {
       // VirtualBox shows such a machine without a name, too; its UUID still finds it.
+      unreadable.push(error instanceof Error ? error.message : String(error))
     }
   }
   return names
@@ -222,16 +230,20 @@ async function describeEntry(
   return { settingsFile: entry.settingsFile, registeredId: entry.id }
 }
 
-function notFound(machine: string, names: readonly string[]): VboxmergeError {
+function notFound(machine: string, names: readonly string[], unreadable: readonly string[]): VboxmergeError {
   const nearest = suggest(machine, names)
   const help =
     nearest === undefined
       ? 'name a registered machine, a folder, or a .vbox file'
       : `did you mean ${JSON.stringify(nearest)}?`
+  const [first, ...others] = unreadable
+  const more = others.length === 0 ? '' : `, nor those of ${others.length} more`
+  const unnamed =
+    first === undefined ? '' : ` (the settings of a registered one cannot be read${more}: ${first})`
   return new VboxmergeError(
     'machine_not_found',
     `Cannot find machine ${JSON.stringify(machine)}: no registered machine has this UUID or name, and no folder here ` +
-      `with a .vbox file is named so; ${help}`,
+      `with a .vbox file is named so${unnamed}; ${help}`,
   )
 }
 

@@ -191,6 +191,22 @@ t.test('names: rename() replaces, link() does not, folders are made once', async
   t.equal(await outcome(realFiles.unlink(at('b'))), 'ENOENT')
 })
 
+t.test('what fails on an open file says which', async t => {
+  const path = join(await temporaryFolder(t), 'a')
+  await writeFile(path, 'abc')
+  const file = await realFiles.open(path, 'read')
+  const named = {
+    code: /^(EBADF|EINVAL)$/,
+    path,
+    message: / '.*a'$/,
+  }
+  await t.rejects(file.write(new Uint8Array(1), 0), named, 'write')
+  await t.rejects(file.truncate(1), named, 'truncate')
+  await file.close()
+  await t.rejects(file.read(new Uint8Array(1), 0), named, 'read')
+  await t.rejects(file.sync(), named, 'sync')
+})
+
 t.test('freeSpace() tells what this user can write', async t => {
   const folder = await temporaryFolder(t)
   const free = await realFiles.freeSpace(folder)

@@ -23,6 +23,14 @@ import { nameNewThings, type RunNames } from './run_names.ts'
 
 const REFUSED = EXIT_STATUS.unsupported
 
+/** How far a run came. */
+interface RunProgress {
+  /** Whether it made, or tried to make, its first commit. */
+  begun: boolean
+  /** False when files are left that it wrote before. */
+  undone: boolean
+}
+
 /** What is on disk once the second commit is done. */
 interface Committed {
   readonly settings: MachineSettings
@@ -42,7 +50,7 @@ export async function applyDirect(run: DirectRun): Promise<void> {
   const { files } = run
   const { registration, interrupted, settings } = run.prepared.machine.inspection
   const registered = registration.registered || interrupted?.registered === true
-  const progress = { begun: false }
+  const progress: RunProgress = { begun: false, undone: true }
   const work = async (prepared: Prepared): Promise<Committed> =>
     await workOnFiles(run, prepared, registered, progress)
   try {
@@ -51,8 +59,9 @@ export async function applyDirect(run: DirectRun): Promise<void> {
     await removeJournal(files, settings.file)
   } catch (error) {
     // With an older journal an interrupted run still waits to be finished.
-    if (!progress.begun && interrupted === undefined && !isRegistrationLost(error)) {
-      await removeJournal(files, settings.file)
+    if (!progress.begun && progress.undone && interrupted === undefined && !isRegistrationLost(error)) {
+      // The next run removes what cannot be removed now, and what failed first is what is told.
+      await removeJournal(files, settings.file).catch(() => undefined)
     }
     throw explained(run, error, progress.begun)
   }
@@ -66,7 +75,7 @@ async function workOnFiles(
   run: DirectRun,
   prepared: Prepared,
   registered: boolean,
-  progress: { begun: boolean },
+  progress: RunProgress,
 ): Promise<Committed> {
   const { files, signal } = run
   const { inspection, settingsBytes, journal: old } = prepared.machine
@@ -92,8 +101,7 @@ async function workOnFiles(
     await commits.prepareSecond(second)
     signal?.throwIfAborted()
   } catch (error) {
-    await deletePending(files, settings.file)
-    await deleteCreated(files, settings, journal.created)
+    progress.undone = await isUndone(files, settings, journal)
     throw error
   }
   progress.begun = true
@@ -110,6 +118,17 @@ async function workOnFiles(
   await relinkChildren(files, indexMedia([committed.media]), journal.relinks)
   await deletePending(files, settings.file)
   return { settings: committed, journal }
+}
+
+/** Removes what a run wrote that made no commit. Where that fails, too, its journal has to stay for the next run. */
+async function isUndone(files: Files, settings: MachineSettings, journal: Journal): Promise<boolean> {
+  try {
+    await deletePending(files, settings.file)
+    await deleteCreated(files, settings, journal.created)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Does what an interrupted run had left to do after its commits, and removes what it left by half. */

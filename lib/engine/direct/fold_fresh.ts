@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import type { OpenImage } from '../../image/image.ts'
+import { readWhole } from '../../image/read_whole.ts'
 import type { Files, OpenFile } from '../../io/files.ts'
 import { copyIdentity } from '../../io/identity.ts'
 import { copyBlocks } from './fold_copy.ts'
@@ -52,7 +53,7 @@ async function writeFresh(job: FreshFoldJob, target: OpenImage, file: OpenFile):
   await file.truncate(plan.fileSize)
   await copyFront(job, target, file)
   const header = new Uint8Array(CHANGED_HEADER_BYTES)
-  await target.file.read(header, 0)
+  await readWhole(target, header, 0)
   patchFreshHeader(header, plan, modification)
   await file.write(header, 0)
   await writeTable(file, plan.tableOffset, plan.table, 0, plan.table.length)
@@ -68,11 +69,11 @@ async function writeFresh(job: FreshFoldJob, target: OpenImage, file: OpenFile):
 async function copyFront({ plan }: FreshFoldJob, target: OpenImage, file: OpenFile): Promise<void> {
   const { tableOffset, dataOffset } = plan.target
   const stays = plan.tableOffset === tableOffset && plan.dataOffset === dataOffset
-  const end = stays ? dataOffset : tableOffset
+  const end = Math.min(stays ? dataOffset : tableOffset, target.fileSize)
   const buffer = new Uint8Array(Math.min(COPY_BYTES, end))
   for (let from = 0; from < end; from += buffer.length) {
     const part = buffer.subarray(0, Math.min(buffer.length, end - from))
-    const done = await target.file.read(part, from)
-    await file.write(part.subarray(0, done), from)
+    await readWhole(target, part, from)
+    await file.write(part, from)
   }
 }

@@ -1,5 +1,6 @@
 import type { BlockPlan } from '../../blocks/block_plan.ts'
 import { VboxmergeError } from '../../errors.ts'
+import type { OpenImage } from '../../image/image.ts'
 import { blockOffset } from '../../image/vdi/block_table.ts'
 import type { FileStat, OpenFile } from '../../io/files.ts'
 import { copyBlocks } from './fold_copy.ts'
@@ -39,7 +40,8 @@ export function inPlaceObstacle(
  */
 export async function foldInPlace(job: FoldJob): Promise<void> {
   const { plan } = job
-  const { file, path } = imageOf(job, plan.targetIndex)
+  const image = imageOf(job, plan.targetIndex)
+  const { file, path } = image
   if (plan.way !== 'in-place') throw new RangeError('Cannot fold in place: the plan is for a fresh file')
   const obstacle = inPlaceObstacle(plan, await file.stat())
   if (obstacle !== undefined) {
@@ -49,24 +51,25 @@ export async function foldInPlace(job: FoldJob): Promise<void> {
     )
   }
   job.signal?.throwIfAborted()
-  await grow(plan, file)
+  await grow(plan, image)
   job.signal?.throwIfAborted()
   await drop(plan, file)
-  await writeData(job, file)
+  await writeData(job, image)
   await job.confirm?.(file, plan.target)
   await pointToData(plan, file)
-  await settleHeader(job, file)
+  await settleHeader(job, image)
   await settleLength(plan, file)
 }
 
-async function grow(plan: BlockPlan, file: OpenFile): Promise<void> {
+async function grow(plan: BlockPlan, image: OpenImage): Promise<void> {
+  const { file } = image
   const { growth, table, tableOffset, capacity, target } = plan
   if (growth === undefined) return
   const { firstBlock, tail } = growth
   await writeTable(file, tableOffset, droppedTable(plan), firstBlock, table.length)
   if (tail !== undefined) await writeZeros(file, blockOffset(target, tail.slot) + tail.offset, tail.length)
   await file.sync()
-  await writeHeader(file, { capacity, blockCount: table.length })
+  await writeHeader(image, { capacity, blockCount: table.length })
   await file.sync()
 }
 
@@ -76,14 +79,14 @@ async function drop(plan: BlockPlan, file: OpenFile): Promise<void> {
   await file.sync()
 }
 
-async function writeData(job: FoldJob, file: OpenFile): Promise<void> {
+async function writeData(job: FoldJob, image: OpenImage): Promise<void> {
   const { allocatedBlocks, target, writes } = job.plan
   const isMore = allocatedBlocks > target.allocatedBlocks
   if (writes.length === 0 && !isMore) return
   job.signal?.throwIfAborted()
-  if (isMore) await writeHeader(file, { allocatedBlocks })
-  await copyBlocks(job, file, target)
-  await file.sync()
+  if (isMore) await writeHeader(image, { allocatedBlocks })
+  await copyBlocks(job, image.file, target)
+  await image.file.sync()
 }
 
 async function pointToData(plan: BlockPlan, file: OpenFile): Promise<void> {
@@ -92,13 +95,13 @@ async function pointToData(plan: BlockPlan, file: OpenFile): Promise<void> {
   await file.sync()
 }
 
-async function settleHeader({ plan, modification }: FoldJob, file: OpenFile): Promise<void> {
+async function settleHeader({ plan, modification }: FoldJob, image: OpenImage): Promise<void> {
   if (!plan.changed) return
-  await writeHeader(file, {
+  await writeHeader(image, {
     allocatedBlocks: plan.allocatedBlocks,
     modification,
   })
-  await file.sync()
+  await image.file.sync()
 }
 
 async function settleLength(plan: BlockPlan, file: OpenFile): Promise<void> {

@@ -4,6 +4,7 @@ import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import { awayNotePath, encodeAwayNote } from '../../machine/away_note.ts'
 import type { MachineSettings, Uuid } from '../../machine/machine.ts'
 import { chainOf, eachMedium, eachState, indexMedia } from '../../machine/media_graph.ts'
+import { loadRegistry } from '../../machine/registry.ts'
 import type { Manage } from '../../virtualbox/manage.ts'
 import type { Prepared } from '../prepared.ts'
 import type { DirectRun } from './direct_run.ts'
@@ -40,19 +41,22 @@ export async function withoutRegistration<T extends WindowOutcome>(
     )
   }
   let prepared = run.prepared
+  const context = { files: run.files, manage, vboxUserHome: run.vboxUserHome }
   if (registration.registered) {
     await writeJournal(run.files, settings.file, registrationJournal(run, old))
     try {
       await noteAway(run)
       await manage.unregister(settings.id, callOptions(run))
     } catch (error) {
-      await forgetAway(run)
-      await restoreJournal(run)
+      // VBoxManage may have done its work and say that it failed.
+      if (!(await isListed(run))) await registerAfterFailure(context, prepared, error)
+      await forgetAfterFailure(run, error)
+      // The one that is there asks for no less.
+      await restoreJournal(run).catch(() => undefined)
       throw error
     }
   }
   let outcome: T
-  const context = { files: run.files, manage, vboxUserHome: run.vboxUserHome }
   try {
     if (registration.registered) {
       await forgetImages(context, ownImages(prepared))
@@ -61,7 +65,7 @@ export async function withoutRegistration<T extends WindowOutcome>(
     outcome = await work(prepared)
   } catch (error) {
     await registerAfterFailure(context, prepared, error)
-    await forgetAway(run)
+    await forgetAfterFailure(run, error)
     throw error
   }
   await forgetImages(context, ownImages(prepared))
@@ -86,6 +90,16 @@ async function forgetAway({ files, prepared, vboxUserHome }: DirectRun): Promise
   // Flushed: once the journal is gone no run would come back for a note that a power failure brings back.
   if (await removeIfThere(files, awayNotePath(vboxUserHome, prepared.machine.inspection.settings.id))) {
     await files.syncFolder(vboxUserHome)
+  }
+}
+
+/** False also when that cannot be known: then VirtualBox is told to register the machine, and says what it thinks. */
+async function isListed({ files, prepared, vboxUserHome }: DirectRun): Promise<boolean> {
+  try {
+    const { machines } = await loadRegistry(files, vboxUserHome)
+    return machines.some(({ id }) => id === prepared.machine.inspection.settings.id)
+  } catch {
+    return false
   }
 }
 
@@ -117,14 +131,31 @@ async function registerAfterFailure(
     await forgetImages(context, ownImages(prepared))
     await context.manage.register(settings.file)
   } catch (cause) {
-    const first = error instanceof Error ? error.message : String(error)
     throw new VboxmergeError(
       'engine_failed',
-      `${first}\nThe machine could not be registered with VirtualBox again either; run the same command again, ` +
+      `${messageOf(error)}\nThe machine could not be registered with VirtualBox again either; run the same command again, ` +
         `or: VBoxManage registervm ${JSON.stringify(settings.file)}`,
       { cause },
     )
   }
+}
+
+/** The journal stays as long as the note: without it no run would look for one. */
+async function forgetAfterFailure(run: DirectRun, error: unknown): Promise<void> {
+  try {
+    await forgetAway(run)
+  } catch (cause) {
+    throw new VboxmergeError(
+      'engine_failed',
+      `${messageOf(error)}\nThe note that the machine was away could not be removed from ` +
+        `${JSON.stringify(run.vboxUserHome)} either (${messageOf(cause)}); run the same command again`,
+      { cause },
+    )
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Registers the machine and has VirtualBox open every image, root first, so that it finds what is wrong at once. */

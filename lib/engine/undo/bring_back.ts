@@ -5,7 +5,7 @@ import { writeUndoing } from '../../backup/run_record.ts'
 import { VboxmergeError } from '../../errors.ts'
 import { removeIfThere, replaceFile, writeNewFile } from '../../io/durable_file.ts'
 import { errorCode } from '../../io/errno.ts'
-import type { FileStat, Files } from '../../io/files.ts'
+import type { Files } from '../../io/files.ts'
 import { moveMedium } from '../../machine/edit_media.ts'
 import { hashOf, type InspectedMachine } from '../../machine/inspect.ts'
 import type { JournalFile } from '../../machine/journal.ts'
@@ -89,18 +89,9 @@ async function stageFiles({ files, plan, signal, onBytes }: BringBackJob): Promi
   }
   const staged = `${kept.file}${STAGED}`
   await removeIfThere(files, staged)
-  const like = await files.stat(kept.file)
-  await writeNewFile(
-    files,
-    staged,
-    settingsBytes,
-    like === undefined ? undefined : { ...like, ...ownerOf(settingsFile) },
-  )
+  const { mode, owner, group } = settingsFile
+  await writeNewFile(files, staged, settingsBytes, kept.file, { mode, owner, group })
   for (const folder of foldersOf([...restore, kept])) await files.syncFolder(folder)
-}
-
-function ownerOf({ mode, owner, group }: KeptFile): Pick<FileStat, 'mode' | 'owner' | 'group'> {
-  return { mode, owner, group }
 }
 
 function foldersOf(all: readonly ({ readonly path: string } | { readonly file: string })[]): Set<string> {
@@ -173,7 +164,7 @@ async function setAside({ files, plan, present }: BringBackJob): Promise<void> {
   for (const folder of foldersOf(images)) await files.syncFolder(folder)
   const bytes = asideSettings({ plan, present })
   if (hashOf(bytes) === settingsHash) return
-  await replaceFile(files, settings.file, bytes, await files.stat(settings.file))
+  await replaceFile(files, settings.file, bytes, settings.file)
 }
 
 async function linkOrCopy(files: Files, from: string, to: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { link } from 'node:fs/promises'
 import t from 'tap'
 import { FREE, ZERO } from '../../../lib/blocks/constants.ts'
+import type { VboxmergeError } from '../../../lib/errors.ts'
 import { faultyFiles } from '../../../lib/io/faulty_files.ts'
 import { realFiles } from '../../../lib/io/real_files.ts'
 import { RecordedFiles } from '../../../lib/io/recorded_files.ts'
@@ -326,3 +327,23 @@ t.test(
     t.same((await readRawVdi(files, paths[0] ?? '')).table, before.table)
   },
 )
+
+t.test('a target that became shorter never gets a header with zeros for what was not read', async t => {
+  for (const way of ['in-place', 'fresh'] as const) {
+    for (let at = 1; ; at++) {
+      const { files, paths } = await scene([{ content: 'df' }, { content: 'fd' }])
+      const [target = ''] = paths
+      const { id } = await readRawVdi(files, target)
+      const faulty = faultyFiles(files, [{ operation: 'read', at, path: target, short: true }])
+      const outcome = await runFold(faulty.files, { paths, target: 0, top: 1, way }).catch(
+        (error: VboxmergeError) => error.code,
+      )
+      if (faulty.hits() === 0) break
+      t.equal((await readRawVdi(files, target)).id, id, `${way}, read ${at}`)
+      t.ok(
+        ['image_corrupt', 'verify_failed'].includes(String(outcome)),
+        `${way}, read ${at}: ${String(outcome)}`,
+      )
+    }
+  }
+})
