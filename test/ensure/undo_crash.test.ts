@@ -34,6 +34,9 @@ const scenarios: readonly UndoScenario[] = [
   },
 ]
 
+/** A lock that cannot be given back stays, and says by whom. */
+const NOT_LOCKS = /^(?!.*vboxmerge-lock)/
+
 const seconds = Number(process.env.UNDO_CRASH_SECONDS ?? 1)
 
 t.setTimeout((seconds + 240) * 1000)
@@ -104,3 +107,47 @@ t.test('whichever operation fails, the machine reads right, and undo finishes wh
   }
   t.ok(failed > 0, `${failed} failures`)
 })
+
+t.test(
+  'whichever operation of a run with a backup fails, there is no backup or one that is whole',
+  async t => {
+    const start = new RecordedFiles()
+    const made = await makeMachine(start, '/machine', chain)
+    const before = await contentOf(start)
+    const until = Date.now() + seconds * 500
+    const counting = faultyFiles(start.fork(), [{ operation: 'changing', at: Number.POSITIVE_INFINITY }])
+    await runWithBackup(counting.files, made.settingsFile, WANTED.merged)
+    const total = counting.counts[0] ?? 0
+    let kept = 0
+    let turn = 0
+    for (; turn < total && Date.now() < until; turn++) {
+      const at = 1 + ((turn * 7919 + seed) % total)
+      const files = start.fork()
+      const bad = faultyFiles(files, [{ operation: 'changing', path: NOT_LOCKS, at, error: 'EIO' }])
+      const error = await runWithBackup(bad.files, made.settingsFile, WANTED.merged).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
+      const problems = await machineProblems(files, made)
+      if (problems.length > 0 && (await files.stat(`${made.settingsFile}.vboxmerge-journal`)) === undefined)
+        t.same(problems, [], `operation ${at}`)
+      const [folder] = await files.list('/backups')
+      const isWhole =
+        folder !== undefined && (await files.list(`/backups/${folder}`)).includes('manifest.json')
+      if (isWhole) {
+        kept += 1
+        if (error instanceof Error && !error.message.includes('vboxmerge undo'))
+          t.match(error.message, 'vboxmerge undo', `operation ${at}`)
+        // Without word of how the run left the machine it cannot be told whether it was used since.
+        const isNoted = (await files.list(`/backups/${folder}`)).includes('outcome.json')
+        await goBack(files, '/backups', { discardChanges: !isNoted })
+      }
+      const left = differences(before, await contentOf(files))
+      if (left.length > 0) t.same(left, [], `operation ${at}, ${error}`)
+    }
+    t.ok(
+      turn > 3 && kept > 0,
+      `${turn} of ${total} operations failed, ${kept} times there was a backup to go back to`,
+    )
+  },
+)
