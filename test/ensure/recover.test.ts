@@ -10,6 +10,7 @@ import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import type { Files } from '../../lib/io/files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { inspect } from '../../lib/machine/inspect.ts'
+import { withLock } from '../../lib/machine/lock.ts'
 import { eachSnapshot } from '../../lib/machine/media_graph.ts'
 import { cloneOn } from '../fixtures/clone_run.ts'
 import { hasCode } from '../fixtures/has_code.ts'
@@ -51,7 +52,7 @@ t.test('recover finishes what a dead run left, and nothing more', async t => {
   const recording = files.recording()
   let recovered = 0
   let untouched = 0
-  for (let at = 3; at < recording.entries.length; at += 4) {
+  for (let at = 3; at < recording.entries.length; at += 6) {
     const [state] = crashStates(recording, { at, limit: 1, torn: false, seed })
     if (state === undefined) continue
     const left = state.files
@@ -73,7 +74,7 @@ t.test('recover finishes what a dead run left, and nothing more', async t => {
     if (after.snapshots === 2) untouched += 1
     else t.equal(after.images, 1, 'what was begun is done')
   }
-  t.ok(recovered > 3 && untouched > 1, `${recovered} recovered, of ${untouched} nothing had been begun`)
+  t.ok(recovered > 2 && untouched > 1, `${recovered} recovered, of ${untouched} nothing had been begun`)
 })
 
 t.test('recover does nothing to a machine that is as it should be, snapshots or not', async t => {
@@ -122,6 +123,9 @@ t.test('recover finishes a deletion in which VirtualBox died', async t => {
   const [snapshot] = eachSnapshot(settings.rootSnapshot)
   if (snapshot === undefined) throw new RangeError('no snapshot')
   await writeNote(files, made.settingsFile, noteFor(settings, snapshot, new Map()))
+  await withLock(files, made.settingsFile, { timeout: 0 }, async () => {
+    t.strictSame(await codesOf(files, made.settingsFile), [], 'a run that is under way is not unfinished')
+  })
   t.strictSame(await codesOf(files, made.settingsFile), ['unfinished_run'])
   t.ok((await again(files, made.settingsFile, true)).changed)
   t.ok((await again(files, made.settingsFile)).changed)
