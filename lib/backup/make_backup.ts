@@ -1,15 +1,14 @@
 import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { MachineSummary } from '../ensure/result.ts'
 import { VboxmergeError } from '../errors.ts'
-import { openImage } from '../image/open_image.ts'
+import { copyFile, hashFile } from '../image/copy_file.ts'
 import { removeIfThere } from '../io/durable_file.ts'
 import { errorCode } from '../io/errno.ts'
 import type { FileStat, Files } from '../io/files.ts'
 import { machineFileName } from '../machine/file_name.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
-import { copyFile, hashFile } from './copy_file.ts'
-import { type KeptFile, manifestPath, writeManifest } from './manifest.ts'
+import { HEAD_BYTES, type KeptFile, manifestPath, writeManifest } from './manifest.ts'
 
 /** A file that is to be kept. */
 export interface FileToKeep {
@@ -182,8 +181,7 @@ async function keepFile(
     owner,
     group,
     id,
-    modification: kind === 'image' ? await modificationOf(files, to) : undefined,
-    sha256: kind === 'image' ? undefined : await hashFile(files, to, signal),
+    sha256: await hashFile(files, to, { signal, ...(kind === 'image' ? { most: HEAD_BYTES } : {}) }),
   }
 }
 
@@ -202,17 +200,6 @@ async function tryLink(files: Files, from: string, to: string): Promise<boolean>
     return true
   } catch (error) {
     if (NO_LINKS.has(errorCode(error) ?? '')) return false
-    throw error
-  }
-}
-
-async function modificationOf(files: Files, path: string): Promise<Uuid | undefined> {
-  try {
-    const image = await openImage(files, path, 'read')
-    await image.file.close()
-    return image.header.modification
-  } catch (error) {
-    if (error instanceof VboxmergeError) return undefined
     throw error
   }
 }

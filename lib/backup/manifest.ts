@@ -24,10 +24,8 @@ export interface KeptFile {
   readonly group: number
   /** UUID of an image; undefined for other files. */
   readonly id: Uuid | undefined
-  /** Modification UUID of an image that can be read; else undefined. */
-  readonly modification: Uuid | undefined
-  /** Of what is no image. */
-  readonly sha256: string | undefined
+  /** SHA-256; of an image that of its first `HEAD_BYTES`, which change with whatever VirtualBox or we do to it. */
+  readonly sha256: string
 }
 
 /** What a backup says of itself. It is written last: a folder without one is no backup. */
@@ -43,6 +41,9 @@ export interface BackupManifest {
   /** The settings come first. */
   readonly files: readonly KeptFile[]
 }
+
+/** Bytes at the start of an image by which it is recognised: all of the header of a VDI file. */
+export const HEAD_BYTES = 4096
 
 const FORMAT = 'vboxmerge-backup'
 const VERSION = 1
@@ -66,8 +67,7 @@ const FileSchema = v.strictObject({
   owner: Whole,
   group: Whole,
   id: v.optional(Id),
-  modification: v.optional(Id),
-  sha256: v.optional(Hash),
+  sha256: Hash,
 })
 const SummarySchema = v.strictObject({
   state: v.string(),
@@ -126,7 +126,7 @@ export async function readManifest(files: Files, folder: string): Promise<Backup
     throw unusable(folder, `its manifest is damaged (${v.getDotPath(issue) ?? 'its root'}: ${issue.message})`)
   }
   const { machine, registered, vboxUserHome, madeAt, before, files: kept } = parsed.output
-  const facts = kept.map(({ id, modification, sha256, ...rest }) => ({ ...rest, id, modification, sha256 }))
+  const facts = kept.map(({ id, ...rest }) => ({ ...rest, id }))
   return { machine, registered, vboxUserHome, madeAt, before, files: facts }
 }
 

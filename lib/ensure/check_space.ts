@@ -16,12 +16,18 @@ export async function checkSpace(
   files: Files,
   machine: Inspection,
   settingsBytes: number,
-  { figures }: Plan,
+  { figures, tree }: Plan,
 ): Promise<void> {
   const needs: Need[] = [{ folder: dirname(machine.settings.file), bytes: 4 * settingsBytes + SETTINGS_ROOM }]
   for (const { images, neededBytes } of figures.folds) {
     const path = machine.images.get(images[0] ?? '')?.medium.path
     if (path !== undefined) needs.push({ folder: dirname(path), bytes: neededBytes })
+  }
+  for (const child of tree.folds.flatMap(({ children }) => children)) {
+    const image = machine.images.get(child)
+    // Its header gets another parent; a file with other names is written anew for that.
+    if (image !== undefined && image.links > 1)
+      needs.push({ folder: dirname(image.medium.path), bytes: image.fileSize })
   }
   for (const bytes of [...figures.restoredLeaves, ...figures.snapshotLeaves]) {
     needs.push({ folder: machine.settings.snapshotFolder, bytes })

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { makeBackup, removeBackup } from '../backup/make_backup.ts'
 import { recordOf, writeState } from '../backup/run_record.ts'
 import { filesAtStake } from '../engine/files_at_stake.ts'
-import { EXIT_STATUS, VboxmergeError } from '../errors.ts'
+import { VboxmergeError } from '../errors.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { EnsureHost } from './host.ts'
@@ -89,17 +89,15 @@ export async function noteOutcome(
 }
 
 /**
- * Returns the failure of a run with the backup named in it, or removes the backup when nothing was changed that one
- * could go back from.
+ * Returns the failure of a run with the backup named in it, or removes the backup when the machine is as it was.
  */
 export async function failureWithBackup(
   context: Pick<BackupContext, 'host' | 'session'>,
-  { choice }: PreparedRun,
+  { machine }: PreparedRun,
   folder: string,
   error: unknown,
 ): Promise<unknown> {
-  const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
-  if (isRefusal && choice.name === 'direct') {
+  if (await isAsKept(context, machine.inspection)) {
     await removeBackup(context.host.files, folder).catch(() => undefined)
     return error
   }
@@ -116,4 +114,18 @@ export async function failureWithBackup(
       ...(stepsLeft === undefined ? {} : { stepsLeft }),
     },
   )
+}
+
+async function isAsKept(
+  { host, session }: Pick<BackupContext, 'host' | 'session'>,
+  kept: Inspection,
+): Promise<boolean> {
+  try {
+    const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
+    checkAsKept(kept, inspection)
+    return inspection.settingsHash === kept.settingsHash && inspection.interrupted === undefined
+  } catch {
+    // A machine that cannot be read now is one to go back from.
+    return false
+  }
 }

@@ -5,13 +5,14 @@ import type { UndoPlan } from '../engine/undo/plan_undo.ts'
 import { VboxmergeError } from '../errors.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import { withLock } from '../machine/lock.ts'
+import { eachMedium } from '../machine/media_graph.ts'
 import type { WithDefaults } from '../options/operation_options.ts'
 import { parseOptions } from '../options/parse_options.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { checkUnused } from './machine_use.ts'
 import type { UndoOptions } from './options.ts'
 import { summarize } from './plan.ts'
-import type { EnsureResult, UndoStep } from './result.ts'
+import type { EnsureResult, UndoStep, Warning } from './result.ts'
 import { findHome, type Session, sessionOf } from './session.ts'
 
 /**
@@ -119,7 +120,20 @@ async function goBack(call: Call): Promise<EnsureResult> {
       options.onProgress?.({ phase: 'undo', subject, done, total, unit: 'bytes' })
     },
   })
-  return await resultOf(call, seen, true)
+  const result = await resultOf(call, seen, true)
+  return { ...result, warnings: await leftovers(call, seen) }
+}
+
+/** Images of what was done since the run are not ours to delete. */
+async function leftovers({ host }: Call, { present, plan }: Seen): Promise<Warning[]> {
+  const named = new Set([...eachMedium(plan.kept.media)].map(({ path }) => path))
+  const warnings: Warning[] = []
+  for (const { path } of eachMedium(present.inspection.settings.media)) {
+    if (named.has(path) || (await host.files.stat(path)) === undefined) continue
+    const message = `The image ${JSON.stringify(path)} is in no settings any more; it can be deleted`
+    warnings.push({ code: 'leftover_image', message })
+  }
+  return warnings
 }
 
 async function checkRefusals(

@@ -3,6 +3,7 @@ import type { Files } from '../io/files.ts'
 import { readAwayNotes } from '../machine/away_note.ts'
 import { cloneJournalPath } from '../machine/clone_journal.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import { isLocked } from '../machine/lock.ts'
 import type { Warning } from './result.ts'
 import type { Session } from './session.ts'
 
@@ -26,6 +27,8 @@ export async function unfinishedWarnings(
   machine: Inspection,
   { settingsFile, vboxUserHome }: Pick<Session, 'settingsFile' | 'vboxUserHome'>,
 ): Promise<Warning[]> {
+  // Of a run that is under way all this is there, too.
+  if (await isLocked(files, settingsFile)) return []
   const found: string[] = []
   if (await isDeletionUnfinished(files, settingsFile)) {
     found.push('VirtualBox died while it deleted a snapshot, and the settings may not fit the images')

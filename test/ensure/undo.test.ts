@@ -1,11 +1,12 @@
 import t from 'tap'
+import { ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
 import type { Wanted } from '../../lib/ensure/wanted.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { hasCode } from '../fixtures/has_code.ts'
 import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
 import { machineProblems } from '../fixtures/machine_reader.ts'
 import type { MachineSpec } from '../fixtures/machine_spec.ts'
-import { WANTED } from '../fixtures/plain_host.ts'
+import { PLAIN_OPTIONS, plainHost, WANTED } from '../fixtures/plain_host.ts'
 import { BACKUPS, contentOf, differences, goBack, runWithBackup } from '../fixtures/undo_run.ts'
 
 const BLOCK = 128 * 1024
@@ -125,6 +126,38 @@ t.test('undo refuses when the machine changed since, unless what changed may be 
   const settings = new TextDecoder().decode(await files.readFile(made.settingsFile, 2 ** 20))
   await put(files, made.settingsFile, settings.replace('</Machine>', '<!-- other memory --></Machine>'))
   await t.rejects(goBack(files, `${PLACE}-2`), hasCode('unsupported', /set up differently/))
+})
+
+t.test('an image that has another name is not written, not even its link to its parent', async t => {
+  const { files, made } = await make({ ...chain, snapshots: ['one', 'two', 'three', 'four'] })
+  const child = made.imageOf('four', 0)?.path ?? ''
+  await files.link(child, '/kept.vdi')
+  const kept = await files.readFile('/kept.vdi', 2 ** 28)
+  const { changed } = await ensureWanted(
+    made.settingsFile,
+    WANTED.mergedBut(1),
+    PLAIN_OPTIONS,
+    plainHost(files),
+  )
+  t.ok(changed)
+  t.same(await machineProblems(files, made), [])
+  t.same(await files.readFile('/kept.vdi', 2 ** 28), kept)
+  t.not((await files.stat(child))?.inode, (await files.stat('/kept.vdi'))?.inode)
+})
+
+t.test('a linked image that someone wrote to is not brought back', async t => {
+  const { files, made } = await make(chain)
+  await runWithBackup(files, made.settingsFile, WANTED.merged)
+  const manifest = new TextDecoder().decode(await files.readFile(`${PLACE}/manifest.json`, 2 ** 20))
+  const linked = JSON.parse(manifest).files.filter(({ how }: { how: string }) => how === 'linked')
+  t.equal(linked.length, 2, 'the images between the base and the one that a guest would write to')
+  const image = await files.open(`${PLACE}/${linked[0].name}`, 'write')
+  await image.write(new Uint8Array(16).fill(3), 0x198)
+  await image.close()
+  await t.rejects(
+    goBack(files),
+    hasCode('unsupported', /one file with that of the machine, has been changed/),
+  )
 })
 
 t.test('a folder without a complete backup, or with several, is refused', async t => {

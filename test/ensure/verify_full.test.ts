@@ -1,11 +1,14 @@
 import t from 'tap'
 import { ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
+import { prepare } from '../../lib/ensure/prepare.ts'
+import { sessionOf } from '../../lib/ensure/session.ts'
+import { compareContent, expectContent } from '../../lib/ensure/verify_content.ts'
 import type { Wanted } from '../../lib/ensure/wanted.ts'
 import { VboxmergeError } from '../../lib/errors.ts'
 import type { Files } from '../../lib/io/files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { cloneOn } from '../fixtures/clone_run.ts'
-import { corruptingFiles } from '../fixtures/corrupting_files.ts'
+import { astrayFiles, corruptingFiles } from '../fixtures/corrupting_files.ts'
 import { hasCode } from '../fixtures/has_code.ts'
 import { makeMachine } from '../fixtures/machine_maker.ts'
 import { machineProblems } from '../fixtures/machine_reader.ts'
@@ -100,6 +103,53 @@ t.test('verify=full finds nothing in a run without faults, whatever is merged', 
     t.ok((await run(files, made.settingsFile, wanted, 'full')).changed)
     t.same(await machineProblems(files, made), [])
   }
+})
+
+t.test(
+  'a write that goes astray, into a block that is to stay as it is, is found by verify=full',
+  async t => {
+    const start = new RecordedFiles()
+    const spec: MachineSpec = {
+      layout: 'small',
+      disks: [{ ...disk, content: { base: { 0: 1, 1: 2 }, one: { 1: 3 }, current: { 2: 4 } } }],
+      snapshots: ['one'],
+    }
+    const made = await makeMachine(start, '/machine', spec)
+    for (const verify of ['tables', 'full'] as const) {
+      const files = start.fork()
+      const astray = astrayFiles(files, /disk0\.vdi$/, BLOCK)
+      const work = run(astray.files, made.settingsFile, WANTED.merged, verify)
+      if (verify === 'tables') await work
+      else await t.rejects(work, hasCode('verify_failed'))
+      t.equal(astray.hits(), 1, verify)
+      t.ok((await machineProblems(files, made)).length > 0, 'a block is not what it was')
+    }
+  },
+)
+
+t.test('what VirtualBox does is compared by digests of the disks', async t => {
+  const files = new RecordedFiles()
+  const made = await makeMachine(files, '/machine', {
+    layout: 'small',
+    disks: [disk],
+    snapshots: ['one', 'two'],
+  })
+  const session = sessionOf(plainHost(files), made.settingsFile, '/no-virtualbox', {})
+  const wish = { engine: 'auto', registration: 'auto' } as const
+  const context = { files, session, wish, wanted: WANTED.merged, onProgress: () => {}, signal: undefined }
+  const before = await prepare(context)
+  const expected = await expectContent(context, before)
+  t.strictSame([expected.digests.length, expected.warnings], [1, []])
+  await run(files, made.settingsFile, WANTED.merged, 'tables')
+  await compareContent(context, expected, await prepare(context))
+  const image = await files.open('/machine/disk0.vdi', 'write')
+  const { size } = await image.stat()
+  await image.write(new Uint8Array([1, 2, 3, 4]), size - BLOCK)
+  await image.close()
+  await t.rejects(
+    compareContent(context, expected, await prepare(context)),
+    hasCode('verify_failed', /the disk at SATA 0:0 does not read as it did before/),
+  )
 })
 
 t.test('a wrong byte in a clone is found by verify=full, and nothing is left of the clone', async t => {

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path'
-import { copyFile } from '../../backup/copy_file.ts'
 import type { KeptFile } from '../../backup/manifest.ts'
 import { writeUndoing } from '../../backup/run_record.ts'
 import { VboxmergeError } from '../../errors.ts'
+import { copyFile } from '../../image/copy_file.ts'
 import { removeIfThere, replaceFile, writeNewFile } from '../../io/durable_file.ts'
 import { errorCode } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
@@ -193,6 +193,7 @@ async function cleanUp({ files, plan, present }: BringBackJob): Promise<void> {
   await deleteUnnamed(files, { ...kept, snapshotFolder }, await madeByRun({ files, plan, present }))
   if (present.journal !== undefined) await deleteCreated(files, kept, present.journal.created)
   await deletePending(files, kept.file)
+  await removeIfThere(files, `${ownVariables(present.inspection.settings)}.vboxmerge-tmp`)
   await removeJournal(files, kept.file)
   await removeNote(files, kept.file)
 }

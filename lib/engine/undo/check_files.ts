@@ -1,9 +1,7 @@
 import { dirname, extname, isAbsolute, join, normalize } from 'node:path'
-import { hashFile } from '../../backup/copy_file.ts'
 import { isInside, realFolder } from '../../backup/make_backup.ts'
-import { type KeptFile, unusable } from '../../backup/manifest.ts'
-import { VboxmergeError } from '../../errors.ts'
-import { openImage } from '../../image/open_image.ts'
+import { HEAD_BYTES, type KeptFile, unusable } from '../../backup/manifest.ts'
+import { hashFile } from '../../image/copy_file.ts'
 import { type Files, wholeMilliseconds } from '../../io/files.ts'
 import type { MachineSettings, Uuid } from '../../machine/machine.ts'
 import { eachMedium, eachState } from '../../machine/media_graph.ts'
@@ -90,38 +88,25 @@ async function checkContent({ files, folder, signal }: CheckContext, file: KeptF
   const path = join(folder, file.name)
   const stat = await files.stat(path)
   if (stat?.kind !== 'file') throw unusable(folder, `its file ${JSON.stringify(file.name)} is missing`)
-  const isSame =
-    stat.size === file.size &&
-    (file.kind === 'image'
-      ? await isSameImage(files, path, file)
-      : (await hashFile(files, path, signal)) === file.sha256)
+  const isSame = stat.size === file.size && (await digestOf(files, path, file, signal)) === file.sha256
   if (isSame) return
-  const why = file.how === 'linked' ? ', which was one file with that of the machine' : ''
+  const why = file.how === 'linked' ? ', which was one file with that of the machine,' : ''
   throw unusable(folder, `its file ${JSON.stringify(file.name)}${why} has been changed since it was made`)
 }
 
-/** Images that only VirtualBox reads have no modification UUID here. */
-async function isSameImage(
+async function digestOf(
   files: Files,
   path: string,
-  { id, modification }: Pick<KeptFile, 'id' | 'modification'>,
-): Promise<boolean> {
-  if (modification === undefined) return true
-  try {
-    const { file, header } = await openImage(files, path, 'read')
-    await file.close()
-    return header.id === id && header.modification === modification
-  } catch (error) {
-    if (error instanceof VboxmergeError) return false
-    throw error
-  }
+  { kind }: KeptFile,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  return await hashFile(files, path, { signal, ...(kind === 'image' ? { most: HEAD_BYTES } : {}) })
 }
 
 /** Whether the machine still has a file as it was when it was kept. */
 export async function isUntouched(files: Files, file: KeptFile, signal?: AbortSignal): Promise<boolean> {
   const stat = await files.stat(file.path)
   if (stat?.kind !== 'file' || stat.size !== file.size) return false
-  if (file.kind !== 'image') return (await hashFile(files, file.path, signal)) === file.sha256
   const isOld = wholeMilliseconds(stat.mtimeNs) === wholeMilliseconds(BigInt(file.mtimeNs))
-  return isOld && (await isSameImage(files, file.path, file))
+  return (file.kind !== 'image' || isOld) && (await digestOf(files, file.path, file, signal)) === file.sha256
 }

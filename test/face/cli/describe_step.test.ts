@@ -30,6 +30,11 @@ t.test('each kind of step is told as done and as planned', async t => {
       ['would delete 1 snapshot of other branches with their data:', '  "a"'],
     ],
   )
+  const undone = { backup: '/srv/b', madeAt: '2026-01-31T12:00:00.000Z', files: 3, forecast: FORECAST }
+  t.strictSame(both({ kind: 'undo', ...undone }), [
+    ['went back to the state of 2026-01-31T12:00:00.000Z; 3 files from /srv/b'],
+    ['would go back to the state of 2026-01-31T12:00:00.000Z; 3 files from /srv/b'],
+  ])
   const images = [{ image: 'x', path: '/vms/web/web.vdi', reclaimBytes: 2 * 1024 ** 3 }]
   t.strictSame(both({ kind: 'compact', images, forecast: FORECAST }), [
     ['compacted web.vdi, 2.0 GiB given back'],

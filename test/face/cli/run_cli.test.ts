@@ -82,6 +82,24 @@ t.test('a machine that is already so has nothing to do', async t => {
   t.equal(status, 0)
 })
 
+t.test('a run says where the state before it is kept, and undo takes that folder', async t => {
+  const steps = [{ kind: 'snapshot', name: 'Base', description: '', forecast: FORECAST }] as const
+  const result = sampleResult({ steps, backup: '/srv/b/web-1' })
+  const args = ['snapshot', 'web', '--backup', '/srv/b', '--verify=full']
+  const { stdout, calls } = await runFake(args, { operations: { snapshot: async () => result } })
+  t.match(stdout, /^backup: \/srv\/b\/web-1 \(to go back: vboxmerge undo "\/srv\/b\/web-1"\)$/m)
+  t.strictSame(calls[0]?.options, { backup: '/srv/b', verify: 'full' })
+  const undone = await runFake(['undo', '/srv/b/web-1', '--discard-changes', '-n'])
+  t.strictSame(undone.calls, [
+    { operation: 'undo', machine: '/srv/b/web-1', options: { discardChanges: true, check: true } },
+  ])
+  t.match((await runFake(['undo'])).stderr, /missing FOLDER/)
+  t.match((await runFake(['clone', 'web', '--backup', '/srv/b'])).stderr, /unknown option '--backup'/)
+  t.strictSame((await runFake(['recover', 'web'])).calls, [
+    { operation: 'recover', machine: 'web', options: {} },
+  ])
+})
+
 t.test('a clone that is as wanted is named with its place and its size', async t => {
   const settingsFile = '/vms/c/c.vbox'
   const result = sampleResult({ clone: { name: 'c', id: null, settingsFile, registered: false } })

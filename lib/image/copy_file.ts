@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { isZero } from '../image/zero.ts'
 import { withAlignedBuffer } from '../io/aligned_buffer.ts'
 import type { FileStat, Files, OpenFile } from '../io/files.ts'
+import { isZero } from './zero.ts'
 
 /** How a file is copied. */
 export interface CopyWork {
@@ -66,12 +66,20 @@ export async function copyFile(
   }
 }
 
-/** SHA-256 of a whole file in lower-case hexadecimal. */
-export async function hashFile(files: Files, path: string, signal?: AbortSignal): Promise<string> {
+/**
+ * SHA-256 of a file in lower-case hexadecimal.
+ *
+ * @param most How many bytes from the start are read. Default: all.
+ */
+export async function hashFile(
+  files: Files,
+  path: string,
+  { signal, most }: { readonly signal?: AbortSignal | undefined; readonly most?: number } = {},
+): Promise<string> {
   const file = await files.open(path, 'read')
   try {
     const hash = createHash('sha256')
-    const { size } = await file.stat()
+    const size = Math.min((await file.stat()).size, most ?? Number.POSITIVE_INFINITY)
     await withAlignedBuffer(PIECE_BYTES, async memory => {
       for (let at = 0; at < size; at += PIECE_BYTES) {
         signal?.throwIfAborted()
