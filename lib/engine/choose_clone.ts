@@ -3,6 +3,7 @@ import { VboxmergeError } from '../errors.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { EngineChoice, EngineWish } from './choose.ts'
 import { applyClone, type CloneRun } from './direct/clone_machine.ts'
+import type { MeasuredDisk } from './measure_clone.ts'
 
 /**
  * Chooses the engine for a clone. There is one: VBoxManage would write free blocks and old blocks of zeros, too, and
@@ -47,9 +48,9 @@ async function whyNot(
   )
 }
 
-/** Makes a clone with the chosen engine. */
-export async function applyCloneRun(run: CloneRun): Promise<void> {
-  await applyClone(run)
+/** Makes a clone with the chosen engine; returns its disks as they were written. */
+export async function applyCloneRun(run: CloneRun): Promise<readonly MeasuredDisk[]> {
+  return await applyClone(run)
 }
 
 export type { CloneRun }

@@ -32,6 +32,8 @@ export interface CloneContext {
   readonly wish: EngineWish
   /** From which a relative folder is counted. */
   readonly cwd: string
+  /** Whether the figures have to be exact before anything is written. */
+  readonly findZeros: boolean
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
 }
@@ -60,7 +62,7 @@ const MAX_NVRAM_BYTES = 64 * 1024 * 1024
  * @throws {VboxmergeError} When the machine cannot be read, or the clone cannot be what is wanted.
  */
 export async function prepareClone(context: CloneContext, previous?: PreparedClone): Promise<PreparedClone> {
-  const { files, session, wanted, wish, cwd, onProgress, signal } = context
+  const { files, session, wanted, wish, cwd, findZeros, onProgress, signal } = context
   signal?.throwIfAborted()
   const machine = await inspect(files, session.settingsFile, session.vboxUserHome)
   const { inspection } = machine
@@ -82,6 +84,7 @@ export async function prepareClone(context: CloneContext, previous?: PreparedClo
     onProgress,
     signal,
     freeSpace,
+    findZeros,
     previous: known,
   })
   const forecast = forecastClone(plan, found, measured.disks)
