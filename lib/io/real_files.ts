@@ -13,6 +13,7 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { directReader } from './direct_reader.ts'
 import { directWriter } from './direct_writer.ts'
 import { errnoError, errorCode } from './errno.ts'
 import { extentSharer } from './extent_sharer.ts'
@@ -145,6 +146,7 @@ const handles = new WeakMap<OpenFile, FileHandle>()
 
 function openFile(handle: FileHandle): OpenFile {
   let failedSync: unknown
+  const reader = directReader(handle)
   const direct = directWriter(handle)
   const sharer = extentSharer(handle)
   const file: OpenFile = {
@@ -152,12 +154,14 @@ function openFile(handle: FileHandle): OpenFile {
 
     read: async (buffer, position) => {
       checkOffset('a position', position)
-      let done = 0
+      let done = await reader.read(buffer, position)
+      const [cached, started] = [done, performance.now()]
       while (done < buffer.length) {
         const { bytesRead } = await handle.read(buffer, done, buffer.length - done, position + done)
         if (bytesRead === 0) break
         done += bytesRead
       }
+      reader.took(done - cached, performance.now() - started)
       return done
     },
 
@@ -202,6 +206,7 @@ function openFile(handle: FileHandle): OpenFile {
     },
 
     close: async () => {
+      await reader.close()
       await direct.close()
       await handle.close()
     },

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { FREE } from '../blocks/constants.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { ImageHeader } from '../image/image.ts'
 import { openImage } from '../image/open_image.ts'
-import { readTable } from '../image/vdi/block_table.ts'
+import { isTableFree } from '../image/vdi/block_table.ts'
 import type { FileStat, Files } from '../io/files.ts'
 import type { InspectedImage, Inspection, InterruptedRun, Problem, Relink } from './inspection.ts'
 import { type Journal, readJournal } from './journal.ts'
@@ -240,15 +239,15 @@ async function findEmptyLeaves(
   for (const { image: id } of settings.currentState.attachments) {
     const image = images.get(id)
     if (image?.header?.parent === undefined || image.problem !== undefined) continue
-    if (image.header.allocatedBlocks === 0 && (await isTableFree(files, image.medium.path))) empty.add(id)
+    if (image.header.allocatedBlocks === 0 && (await hasFreeTable(files, image.medium.path))) empty.add(id)
   }
   return empty
 }
 
-async function isTableFree(files: Files, path: string): Promise<boolean> {
+async function hasFreeTable(files: Files, path: string): Promise<boolean> {
   const image = await openImage(files, path, 'read')
   try {
-    return (await readTable(image)).every(entry => entry === FREE)
+    return await isTableFree(image)
   } finally {
     await image.file.close()
   }
