@@ -20,6 +20,8 @@ export interface PrepareContext {
   readonly wish: EngineWish
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
+  /** A look at the machine that was just made; by default prepare looks itself. */
+  readonly inspected?: InspectedMachine
 }
 
 /** A plan with the engine that is to carry it out. */
@@ -42,7 +44,7 @@ export async function prepare(
 ): Promise<PreparedRun> {
   const { files, session, wanted, wish, onProgress, signal } = context
   signal?.throwIfAborted()
-  const found = await inspect(files, session.settingsFile, session.vboxUserHome)
+  const found = context.inspected ?? (await inspect(files, session.settingsFile, session.vboxUserHome))
   const machine = ownJournal ? withoutJournal(found) : found
   const { inspection } = machine
   refuseProblems(inspection)
