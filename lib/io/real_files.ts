@@ -19,6 +19,7 @@ import { errnoError, errorCode } from './errno.ts'
 import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
+import { type SystemNumber, systemNumber } from './system_number.ts'
 
 /** Missing on Windows, where opening a link opens its target and `stat` is the only guard. */
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
@@ -68,7 +69,7 @@ export const realFiles: Files = {
       const { kind } = toFileStat(await handle.stat({ bigint: true }))
       if (kind === 'folder') throw errnoError('EISDIR', 'open', path)
       if (kind !== 'file') throw errnoError('EINVAL', 'open', path)
-      return openFile(handle)
+      return openFile(handle, systemNumber(handle, path, access !== 'read'), path)
     } catch (error) {
       await handle.close()
       throw error
@@ -142,13 +143,13 @@ async function readAll(file: OpenFile, path: string, maxBytes: number): Promise<
   return buffer.subarray(0, length)
 }
 
-const handles = new WeakMap<OpenFile, FileHandle>()
+const numbers = new WeakMap<OpenFile, SystemNumber>()
 
-function openFile(handle: FileHandle): OpenFile {
+function openFile(handle: FileHandle, number: SystemNumber, path: string): OpenFile {
   let failedSync: unknown
   const reader = directReader(handle)
   const direct = directWriter(handle)
-  const sharer = extentSharer(handle)
+  const sharer = extentSharer(number, path)
   const file: OpenFile = {
     stat: async () => toFileStat(await handle.stat({ bigint: true })),
 
@@ -176,7 +177,7 @@ function openFile(handle: FileHandle): OpenFile {
     },
 
     share: async (source, from, length, position) => {
-      const other = handles.get(source)
+      const other = numbers.get(source)
       return other !== undefined && (await sharer.share(other, from, length, position))
     },
 
@@ -206,12 +207,13 @@ function openFile(handle: FileHandle): OpenFile {
     },
 
     close: async () => {
+      await number.close()
       await reader.close()
       await direct.close()
       await handle.close()
     },
   }
-  handles.set(file, handle)
+  numbers.set(file, number)
   return file
 }
 
