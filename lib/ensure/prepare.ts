@@ -44,7 +44,8 @@ export async function prepare(
 ): Promise<PreparedRun> {
   const { files, session, wanted, wish, onProgress, signal } = context
   signal?.throwIfAborted()
-  const found = context.inspected ?? (await inspect(files, session.settingsFile, session.vboxUserHome))
+  const { settingsFile, vboxUserHome } = session
+  const found = context.inspected ?? (await inspect(files, settingsFile, vboxUserHome, previous?.machine))
   const machine = ownJournal ? withoutJournal(found) : found
   const { inspection } = machine
   refuseProblems(inspection)

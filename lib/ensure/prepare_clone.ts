@@ -64,13 +64,14 @@ const MAX_NVRAM_BYTES = 64 * 1024 * 1024
 export async function prepareClone(context: CloneContext, previous?: PreparedClone): Promise<PreparedClone> {
   const { files, session, wanted, wish, cwd, findZeros, onProgress, signal } = context
   signal?.throwIfAborted()
-  const machine = await inspect(files, session.settingsFile, session.vboxUserHome)
+  const { settingsFile, vboxUserHome } = session
+  const machine = await inspect(files, settingsFile, vboxUserHome, previous?.machine)
   const { inspection } = machine
   const state = cloneState(inspection, wanted.from)
   refuseProblems(inspection, state)
   const fingerprint = await readFingerprint(files, machine, state)
   const place = clonePlace(inspection, wanted, cwd)
-  const found = await findClone(files, inspection, place, session.vboxUserHome)
+  const found = await findClone(files, inspection, place, vboxUserHome)
   const plan = planClone(inspection, wanted, place, fingerprint, found)
   const choice = await chooseCloneEngine(inspection, plan, wish, async () => {
     return (await session.manage()) !== undefined

@@ -23,6 +23,7 @@ export interface InspectedMachine {
  * Reads a machine: its settings, the headers of its images, and what other machines of the same VirtualBox
  * use. Reads tables only of the current state's images, and no data at all.
  *
+ * @param known An earlier look, from which the settings are taken while their file has the same content.
  * @throws {VboxmergeError} `machine_not_found`, `settings_corrupt`, `unsupported`, `image_encrypted`,
  * `journal_foreign`. Problems of images are data of the result.
  */
@@ -30,10 +31,11 @@ export async function inspect(
   files: Files,
   settingsFile: string,
   vboxUserHome: string,
+  known?: InspectedMachine,
 ): Promise<InspectedMachine> {
-  const settingsBytes = await readSettingsFile(files, settingsFile)
-  const settings = readSettings(parseSettings(settingsBytes, settingsFile))
-  const settingsHash = hashOf(settingsBytes)
+  const found = await readSettingsFile(files, settingsFile)
+  const settingsHash = hashOf(found)
+  const { settings, settingsBytes } = settingsOf(found, settingsHash, settingsFile, known)
   const journal = await readJournal(files, settingsFile, settings.id)
   const neighbours = await loadNeighbours(files, settings, vboxUserHome)
   const media = indexMedia([settings.media, ...neighbours.registries])
@@ -56,6 +58,19 @@ export async function inspect(
     settingsBytes,
     journal,
   }
+}
+
+function settingsOf(
+  bytes: Uint8Array,
+  hash: string,
+  file: string,
+  known: InspectedMachine | undefined,
+): { readonly settings: MachineSettings; readonly settingsBytes: Uint8Array } {
+  const earlier = known?.inspection
+  if (known !== undefined && earlier?.settingsHash === hash && earlier.settings.file === file) {
+    return { settings: earlier.settings, settingsBytes: known.settingsBytes }
+  }
+  return { settings: readSettings(parseSettings(bytes, file)), settingsBytes: bytes }
 }
 
 /** SHA-256 in lower-case hexadecimal. */
