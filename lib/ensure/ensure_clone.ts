@@ -174,7 +174,7 @@ class EnsureCloneRun {
 
   /** Our lock keeps no one from starting the machine in VirtualBox. */
   async #checkUnchanged({ fingerprint, machine }: PreparedClone): Promise<void> {
-    if ((await presentFingerprint(this.#context)) === fingerprint) return
+    if ((await presentFingerprint(this.#context, machine)) === fingerprint) return
     const name = JSON.stringify(machine.inspection.settings.name)
     throw new VboxmergeError(
       'machine_locked',

@@ -164,7 +164,7 @@ class EnsureRun {
       files: this.#host.files,
       prepared,
       prepareAgain: async ownJournal => await prepare(this.#context, prepared, ownJournal),
-      manage: needsManage ? await this.#session.manage() : undefined,
+      manage: needsManage ? await this.#session.manage(prepared.choice.name) : undefined,
       // A number, because looking a name up would need one more of Deno's permissions.
       user: String(userNumber() ?? ''),
       vboxUserHome: this.#session.vboxUserHome,

@@ -95,10 +95,14 @@ export async function prepareClone(context: CloneContext, previous?: PreparedClo
 /**
  * Tells what state a machine is in now, by facts that need no disk read.
  *
+ * @param known An earlier look at it.
  * @throws {VboxmergeError} When the machine cannot be read.
  */
-export async function presentFingerprint({ files, session, wanted }: CloneContext): Promise<string> {
-  const machine = await inspect(files, session.settingsFile, session.vboxUserHome)
+export async function presentFingerprint(
+  { files, session, wanted }: CloneContext,
+  known: InspectedMachine,
+): Promise<string> {
+  const machine = await inspect(files, session.settingsFile, session.vboxUserHome, known)
   return await readFingerprint(files, machine, cloneState(machine.inspection, wanted.from))
 }
 
