@@ -32,7 +32,7 @@ export interface PreparedRun extends Prepared {
 /**
  * Looks at a machine and plans. Writes nothing.
  *
- * @param previous An earlier preparation of the same machine, whose scans are used where no image changed.
+ * @param previous An earlier preparation of the same machine, whose measurements are used where no image changed.
  * @param ownJournal True when the journal beside the settings is that of the run itself.
  * @throws {VboxmergeError} When the machine cannot be read or the wanted state cannot be reached; an obstacle of
  * the engine is part of the result, because it does not matter when there is nothing to do.
