@@ -1,12 +1,16 @@
-// What the measured machine looks like, drawn from a seed: which blocks each state writes, and with what.
+// What measured machines look like, drawn from a seed: which blocks each state writes, and with what.
 import { createHash } from 'node:crypto'
 
 const MIB = 2 ** 20
 
-/** Bytes at scale 1. */
-const FULL = { capacity: 16 * 1024 * MIB, base: 2 * 1024 * MIB, snapshot: 512 * MIB }
-
-const SNAPSHOTS = 13
+/** In MiB at scale 1; `hot` is the share of each snapshot that lies in one region of a snapshot's size. */
+export const SHAPES = {
+  article: { capacity: 16384, base: 2048, snapshot: 512, snapshots: 13, hot: 1 / 2, disks: 1 },
+  hot: { capacity: 8192, base: 1024, snapshot: 512, snapshots: 13, hot: 1, disks: 1 },
+  many: { capacity: 8192, base: 1024, snapshot: 16, snapshots: 200, hot: 1 / 2, disks: 1 },
+  huge: { capacity: 16384, base: 2048, snapshot: 4096, snapshots: 1, hot: 0, disks: 1 },
+  disks: { capacity: 8192, base: 1024, snapshot: 256, snapshots: 13, hot: 1 / 2, disks: 2 },
+}
 
 /** A guest writes files, not single blocks. */
 const LONGEST_RUN = 16
@@ -16,30 +20,68 @@ const NOISE = createHash('shake256', { outputLength: MIB }).update('vboxmerge').
 const ZEROS = Buffer.alloc(MIB)
 
 /**
- * Returns the recipe of a machine: `states[0]` is the base, then one state for each snapshot, lists of blocks
- * in the order of writing.
+ * Returns the recipe of a machine. For each disk, `states[0]` is the base, then one state for each snapshot, lists of
+ * blocks in the order of writing.
  *
- * @param scale 1 is a disk of 16 GiB with a base of 2 GiB and 13 snapshots of 512 MiB each.
+ * @param shape A name of `SHAPES`.
+ * @param scale 1 is full size; the number of snapshots stays.
  * @param zeros The share of blocks, 0 to 1, that hold nothing but zeros, as freed ones do after a clean-up.
  */
-export function makeRecipe({ scale, seed, zeros = 0 }) {
+export function makeRecipe({ shape = 'article', scale, seed, zeros = 0 }) {
   const random = randomFrom(seed)
-  const blocksOf = bytes => Math.max(1, Math.round((bytes * scale) / MIB))
-  const count = blocksOf(FULL.capacity)
-  const each = blocksOf(FULL.snapshot)
-  // The hot region has the size of one snapshot, and half of each snapshot lies in it: a database, a log.
-  const hot = { first: Math.floor(count / 3), count: each }
-  const whole = { first: 0, count }
-  const states = [drawRuns(random, whole, blocksOf(FULL.base))]
-  for (let at = 0; at < SNAPSHOTS; at++) {
-    const half = drawRuns(random, hot, Math.ceil(each / 2))
-    states.push(drawRuns(random, whole, each, half))
+  const full = SHAPES[shape]
+  const blocksOf = mib => Math.max(1, Math.round(mib * scale))
+  const count = blocksOf(full.capacity)
+  const each = blocksOf(full.snapshot)
+  const drawDisk = (_, disk) => {
+    // A database, a log.
+    const hot = { first: Math.floor(count / 3), count: Math.min(each, count) }
+    const whole = { first: 0, count }
+    const states = [drawRuns(random, whole, blocksOf(full.base))]
+    for (let at = 0; at < full.snapshots; at++) {
+      const part = drawRuns(random, hot, Math.ceil(each * full.hot))
+      states.push(drawRuns(random, whole, each, part))
+    }
+    const isEmpty = (state, block) => isZero(seed + disk, state, block, zeros)
+    return {
+      name: `disk${disk}`,
+      capacityMiB: count,
+      states,
+      content: state => (block, size) => content(state, block, size, isEmpty(state, block)),
+      ...figures(states, isEmpty),
+    }
   }
+  return recipeOf(Array.from({ length: full.disks }, drawDisk))
+}
+
+/** Adds up what the disks of a machine say. */
+export function recipeOf(disks) {
+  const sum = key => disks.reduce((total, disk) => total + (disk[key] ?? 0), 0)
   return {
-    capacityMiB: count,
-    dataMiB: states.reduce((sum, { length }) => sum + length, 0),
-    states,
-    content: state => (block, size) => content(state, block, size, isZero(seed, state, block, zeros)),
+    disks,
+    snapshots: disks[0].states.length - 1,
+    dataMiB: disks.reduce(
+      (total, { states }) => total + states.reduce((all, { length }) => all + length, 0),
+      0,
+    ),
+    /** What merging has to write: blocks that are newest in a snapshot. */
+    mergedMiB: sum('mergedMiB'),
+    /** The same without blocks of zeros. */
+    compactedMiB: sum('compactedMiB'),
+    /** What a flat copy without blocks of zeros holds. */
+    flatMiB: sum('flatMiB'),
+  }
+}
+
+function figures(states, isEmpty) {
+  const newest = new Map()
+  for (const [state, blocks] of states.entries()) for (const block of blocks) newest.set(block, state)
+  const all = [...newest].map(([block, state]) => ({ state, isData: !isEmpty(state, block) }))
+  const above = all.filter(({ state }) => state > 0)
+  return {
+    mergedMiB: above.length,
+    compactedMiB: above.filter(({ isData }) => isData).length,
+    flatMiB: all.filter(({ isData }) => isData).length,
   }
 }
 

@@ -84,11 +84,12 @@ export function isolatedVirtualBox(vboxmanage, folder) {
 
     /** What the servers have taken so far: bytes read and written, seconds of a processor. */
     taken: () => {
-      const sum = { read: 0, written: 0, cpuSeconds: 0 }
+      const sum = { read: 0, written: 0, stored: 0, cpuSeconds: 0 }
       for (const pid of servers()) {
         const text = readProcess(pid, 'io')
         sum.read += Number(/^rchar: (\d+)$/m.exec(text)?.[1] ?? 0)
         sum.written += Number(/^wchar: (\d+)$/m.exec(text)?.[1] ?? 0)
+        sum.stored += Number(/^write_bytes: (\d+)$/m.exec(text)?.[1] ?? 0)
         sum.cpuSeconds += processorSeconds(pid).own
       }
       return sum

@@ -7,6 +7,7 @@ import type { MachineSettings } from '../machine/machine.ts'
 import type { EngineChoice, EngineWish } from './choose.ts'
 import { finishClone, undoClone } from './direct/clone_clean_up.ts'
 import { applyClone, type CloneRun } from './direct/clone_machine.ts'
+import type { MeasuredDisk } from './measure_clone.ts'
 
 /**
  * Chooses the engine for a clone. There is one: VBoxManage would write free blocks and old blocks of zeros, too, and
@@ -51,9 +52,9 @@ async function whyNot(
   )
 }
 
-/** Makes a clone with the chosen engine. */
-export async function applyCloneRun(run: CloneRun): Promise<void> {
-  await applyClone(run)
+/** Makes a clone with the chosen engine; returns its disks as they were written. */
+export async function applyCloneRun(run: CloneRun): Promise<readonly MeasuredDisk[]> {
+  return await applyClone(run)
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { BlockSet } from '../blocks/block_set.ts'
 import type { ClonePlan, PlannedDisk } from '../ensure/plan_clone.ts'
 import type { Progress } from '../ensure/progress.ts'
 import type { DiskFreeSpace } from '../guest/free_space.ts'
@@ -5,7 +6,8 @@ import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
 import { type ToldVolumes, tellVolumes } from './describe_volumes.ts'
-import { cloneBlocks, openSource } from './direct/clone_blocks.ts'
+import { cloneBlocks, type OpenSource, openSource } from './direct/clone_blocks.ts'
+import { canCopyDataBlocks } from './direct/clone_copy.ts'
 import { presentGuestState } from './guest_states.ts'
 import { unreadableDisk } from './open_guest_disks.ts'
 
@@ -16,6 +18,8 @@ export interface MeasuredDisk {
   readonly paths: readonly string[]
   /** Blocks that are not written although an image of the chain holds them. */
   readonly dead: DeadBlocks
+  /** Whether blocks of zeros were looked for; if not, the figures count them as data. */
+  readonly zerosKnown: boolean
   readonly readBytes: number
   readonly writtenBytes: number
   readonly neededBytes: number
@@ -31,6 +35,8 @@ export interface MeasureCloneContext {
   readonly signal: AbortSignal | undefined
   /** Whether to leave out what the guest's file systems do not use. */
   readonly freeSpace: 'keep' | 'discard'
+  /** Whether to look for blocks of zeros, which reads the disks; those who write the clone find them on the way. */
+  readonly findZeros: boolean
   /** An earlier measurement of the same state, whose scans are used again. */
   readonly previous: MeasuredClone | undefined
 }
@@ -41,8 +47,8 @@ export interface MeasuredClone extends ToldVolumes {
 }
 
 /**
- * Reads the tables of the images that a clone is read from, and looks for what need not be written: blocks of zeros,
- * and what the guest's file systems do not use.
+ * Reads the tables of the images that a clone is read from, and looks for what need not be written: what the guest's
+ * file systems do not use, and blocks of zeros where they are asked for.
  *
  * @throws {VboxmergeError} `image_missing`, `image_corrupt`, `chain_mismatch`, `unsupported`; the signal's reason.
  */
@@ -95,22 +101,45 @@ async function measureDisk(
     )
     const isFree = free === undefined ? undefined : (block: number): boolean => free.isFree(block)
     const compact = cloneBlocks({ ...source, header: dynamic(source) })
-    const dead = known?.dead ?? (await findDeadBlocks(context, paths, compact, paths.at(-1) ?? '', isFree))
-    const plan = cloneBlocks(source, dead.has)
-    const { readBytes, writtenBytes, neededBytes } = plan.costs
-    return {
-      disk,
-      paths,
-      dead,
-      readBytes: readBytes + dead.readBytes,
-      writtenBytes,
-      neededBytes,
-      allocatedBytes: plan.allocatedBlocks * plan.target.blockSize,
-      fileSize: plan.fileSize,
-      capacity: plan.capacity,
-    }
+    const needsZeros = context.findZeros || !canCopyDataBlocks(compact)
+    const isKnown = known !== undefined && (known.zerosKnown || !needsZeros)
+    const zerosKnown = isKnown ? known.zerosKnown : needsZeros
+    const isUnused = isFree ?? ((): boolean => false)
+    const look = async (): Promise<DeadBlocks> =>
+      needsZeros
+        ? await findDeadBlocks(context, paths, compact, paths.at(-1) ?? '', isFree)
+        : { has: isUnused, isUnused, readBytes: 0 }
+    const dead = isKnown ? known.dead : await look()
+    // Whoever writes a clone reads each block once, to find it empty as well.
+    const { readBytes } = cloneBlocks(source, isFree).costs
+    return { disk, paths, zerosKnown, dead, readBytes, ...figuresOf(source, dead) }
   } finally {
     await source.close()
+  }
+}
+
+/** Returns what a disk comes to once blocks of zeros were found in the course of writing it. */
+export function withoutZeros(disk: MeasuredDisk, source: OpenSource, zeros: BlockSet): MeasuredDisk {
+  const { dead, zerosKnown } = disk
+  if (zerosKnown) return disk
+  const all = { ...dead, has: (block: number): boolean => dead.has(block) || zeros.has(block) }
+  return { ...disk, zerosKnown: true, dead: all, ...figuresOf(source, all) }
+}
+
+type CloneFigures = Pick<
+  MeasuredDisk,
+  'writtenBytes' | 'neededBytes' | 'allocatedBytes' | 'fileSize' | 'capacity'
+>
+
+function figuresOf(source: OpenSource, dead: DeadBlocks): CloneFigures {
+  const plan = cloneBlocks(source, dead.has)
+  const { writtenBytes, neededBytes } = plan.costs
+  return {
+    writtenBytes,
+    neededBytes,
+    allocatedBytes: plan.allocatedBlocks * plan.target.blockSize,
+    fileSize: plan.fileSize,
+    capacity: plan.capacity,
   }
 }
 

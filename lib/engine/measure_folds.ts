@@ -32,8 +32,8 @@ export interface Measured {
   readonly scanned: ReadonlyMap<Uuid, number>
   /** What guests do not use; undefined where that was not looked for. */
   readonly free: FreeBlocksFound | undefined
-  /** What scans found, by the state of the images that they read. */
-  readonly scans: ReadonlyMap<string, DeadBlocks>
+  /** All that was read, by the state of the images that it was read from. */
+  readonly looked: ReadonlyMap<string, FoldMeasurement>
 }
 
 /** What measuring needs beside the machine. */
@@ -41,7 +41,7 @@ export interface MeasureContext {
   readonly files: Files
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
-  /** An earlier measurement of the same machine, whose scans are used again where no image changed. */
+  /** An earlier measurement of the same machine, which is used again where no image changed. */
   readonly previous?: Measured
 }
 
@@ -61,7 +61,7 @@ export async function measureFolds(
   const folds: MeasuredFold[] = []
   const sizes = new Map<Uuid, number>()
   const scanned = new Map<Uuid, number>()
-  const scans = new Map<string, DeadBlocks>()
+  const looked = new Map<string, FoldMeasurement>()
   let scannedBytes = 0
   const compactable = new Set(tree.compactable)
   const alone = tree.compactable
@@ -78,11 +78,11 @@ export async function measureFolds(
       : undefined
   for (const images of ranges) {
     const compaction = compactable.has(images[0] ?? '') ? wanted : undefined
-    const identity = `${identityOf(machine, images)}\n${free?.identity ?? ''}`
+    const identity = JSON.stringify([identityOf(machine, images), free?.identity, compaction])
     const unused = free?.free.get(images[0] ?? '')
-    const known = context.previous?.scans.get(identity)
-    const measured = await measureFold(machine, images, compaction, { unused, known }, context)
-    if (measured.dead !== undefined) scans.set(identity, measured.dead)
+    const known = context.previous?.looked.get(identity)
+    const measured = known ?? (await measureFold(machine, images, compaction, unused, context))
+    looked.set(identity, measured)
     scannedBytes += measured.dead?.readBytes ?? 0
     sizes.set(images[0] ?? '', measured.capacity)
     if (compaction !== undefined) scanned.set(images[0] ?? '', measured.remainingBytes)
@@ -102,7 +102,7 @@ export async function measureFolds(
     folds,
     scanned,
     free,
-    scans,
+    looked,
   }
 }
 
@@ -148,6 +148,7 @@ function newLeafSize(machine: Inspection, over: Uuid, sizes: ReadonlyMap<Uuid, n
   return differencingHeader({ parent: { ...header, capacity } }).dataOffset
 }
 
+/** What one fold comes to. */
 interface FoldMeasurement {
   readonly figures: FoldFigures
   readonly fold: MeasuredFold
@@ -157,18 +158,11 @@ interface FoldMeasurement {
   readonly remainingBytes: number
 }
 
-interface KnownOfFold {
-  /** What guests do not use. */
-  readonly unused: BlockSet | undefined
-  /** What an earlier look at the same images found. */
-  readonly known: DeadBlocks | undefined
-}
-
 async function measureFold(
   machine: Inspection,
   images: readonly Uuid[],
   wanted: Compaction | undefined,
-  { unused, known }: KnownOfFold,
+  unused: BlockSet | undefined,
   context: MeasureContext,
 ): Promise<FoldMeasurement> {
   const paths = pathsOf(machine, images)
@@ -177,9 +171,10 @@ async function measureFold(
     const links = machine.images.get(images[0] ?? '')?.links ?? 1
     const merge = choosePlan(open.range, links)
     const isFree = unused === undefined ? undefined : (block: number): boolean => unused.has(block)
-    const find = async (): Promise<DeadBlocks> =>
-      await findDeadBlocks(context, paths.range, merge, paths.range[0] ?? '', isFree)
-    const dead = wanted === undefined ? undefined : (known ?? (await find()))
+    const dead =
+      wanted === undefined
+        ? undefined
+        : await findDeadBlocks(context, paths.range, merge, paths.range[0] ?? '', isFree)
     const compacted = dead === undefined ? merge : choosePlan({ ...open.range, dead: dead.has }, links)
     // A range of one image is not touched by a merge: its count stays, with orphans and all.
     const before = images.length > 1 ? figuresOf(merge) : untouched(open.range)
@@ -225,12 +220,15 @@ export function pathsOf(machine: Inspection, images: readonly Uuid[]): FoldPaths
   }
 }
 
-/** Changes when one of the images does. */
+/** Changes when one of the images does, or one below them. */
 function identityOf(machine: Inspection, images: readonly Uuid[]): string {
-  return images
+  const media = indexMedia([[...machine.images.values()].map(image => image.medium)])
+  const below = chainOf(media, images[0] ?? '').slice(0, -1)
+  return [...below.map(({ id }) => id), ...images]
     .map(id => {
       const image = machine.images.get(id)
-      return `${id} ${image?.fileSize} ${image?.mtimeNs} ${image?.header?.modification}`
+      const { fileSize, mtimeNs, links, header, medium } = image ?? {}
+      return `${id} ${fileSize} ${mtimeNs} ${links} ${header?.modification} ${medium?.path}`
     })
     .join('\n')
 }

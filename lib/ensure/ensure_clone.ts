@@ -7,6 +7,7 @@ import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { acquireLock, clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
 import { checkCloneSpace } from './check_space.ts'
+import { forecastClone } from './clone_figures.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type CheckedOptions, isBusy } from './ensure_wanted.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
@@ -53,6 +54,7 @@ class EnsureCloneRun {
       wanted,
       wish: { engine: options.engine, registration: options.registration },
       cwd: host.cwd(),
+      findZeros: options.check === true,
       onProgress: options.onProgress ?? (() => {}),
       signal: options.signal,
     }
@@ -128,13 +130,12 @@ class EnsureCloneRun {
   }
 
   async #apply(planned: PreparedClone, lock: Lock): Promise<EnsureResult> {
-    const prepared = await prepareClone(this.#context, planned)
+    const prepared = await this.#prepareToWrite(planned)
     const { machine, found, plan, measured, fingerprint } = prepared
     if (prepared.step === undefined) return await this.#result(prepared, found.clone?.machine, false)
-    await this.#checkRefusals(prepared)
     const { registered } = machine.inspection.registration
     const present = found.clone?.machine
-    await applyCloneRun({
+    const disks = await applyCloneRun({
       files: this.#host.files,
       source: machine,
       plan,
@@ -161,12 +162,29 @@ class EnsureCloneRun {
         await lock.release()
       },
     })
-    return await this.#result(prepared, await this.#verify(prepared), true)
+    const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
+    return await this.#result(done, await this.#verify(done), true)
+  }
+
+  /** Blocks of zeros are found in the course of writing; only where the clone would not fit with them, before. */
+  async #prepareToWrite(planned: PreparedClone): Promise<PreparedClone> {
+    const prepared = await prepareClone(this.#context, planned)
+    if (prepared.step === undefined) return prepared
+    try {
+      await this.#checkRefusals(prepared)
+      return prepared
+    } catch (error) {
+      const isExact = prepared.measured.disks.every(({ zerosKnown }) => zerosKnown)
+      if (isExact || !(error instanceof VboxmergeError) || error.code !== 'no_space') throw error
+    }
+    const exact = await prepareClone({ ...this.#context, findZeros: true }, prepared)
+    await this.#checkRefusals(exact)
+    return exact
   }
 
   /** Our lock keeps no one from starting the machine in VirtualBox. */
   async #checkUnchanged({ fingerprint, machine }: PreparedClone): Promise<void> {
-    if ((await presentFingerprint(this.#context)) === fingerprint) return
+    if ((await presentFingerprint(this.#context, machine)) === fingerprint) return
     const name = JSON.stringify(machine.inspection.settings.name)
     throw new VboxmergeError(
       'machine_locked',

@@ -206,7 +206,7 @@ class EnsureRun {
         this.#checkKept(again.machine.inspection)
         return again
       },
-      manage: needsManage ? await this.#session.manage() : undefined,
+      manage: needsManage ? await this.#session.manage(prepared.choice.name) : undefined,
       // A number, because looking a name up would need one more of Deno's permissions.
       user: String(userNumber() ?? ''),
       vboxUserHome: this.#session.vboxUserHome,

@@ -2,7 +2,7 @@ import { isKnownCompact } from '../engine/measure_folds.ts'
 import { toVboxmergeError, VboxmergeError } from '../errors.ts'
 import { errorCode } from '../io/errno.ts'
 import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
-import { inspect } from '../machine/inspect.ts'
+import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { InspectedImage, Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
 import { eachSnapshot, eachState } from '../machine/media_graph.ts'
@@ -64,7 +64,8 @@ export async function describeMachine(
   options: InspectOptions,
 ): Promise<MachineInfo> {
   options.signal?.throwIfAborted()
-  const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
+  const inspected = await inspect(host.files, session.settingsFile, session.vboxUserHome)
+  const { inspection } = inspected
   const { settings, registration } = inspection
   const summary = summarize(inspection)
   const info: MachineInfo = {
@@ -79,7 +80,7 @@ export async function describeMachine(
     snapshots: describeSnapshots(inspection),
     images: [...inspection.images.values()].map(image => describeImage(inspection, image)),
     volumes: await describeVolumes(host, inspection, options),
-    plans: await describePlans(host, session, inspection, options),
+    plans: await describePlans(host, session, inspected, options),
     warnings: [...(await unfinishedWarnings(host.files, inspection, session)), ...problemsOf(inspection)],
   }
   if (options.digest !== true) return info
@@ -188,7 +189,7 @@ const WANTED = {
 async function describePlans(
   host: EnsureHost,
   session: Session,
-  machine: Inspection,
+  machine: InspectedMachine,
   options: InspectOptions,
 ): Promise<MachineInfo['plans']> {
   const plan = async (wanted: Wanted): Promise<PlanInfo> => {
@@ -210,15 +211,24 @@ async function describePlans(
 async function describePlan(
   host: EnsureHost,
   session: Session,
-  machine: Inspection,
+  inspected: InspectedMachine,
   wanted: Wanted,
   { scan, signal }: InspectOptions,
 ): Promise<PlanInfo> {
   // Only reading the disks would tell what can be compacted; the rest of the plan needs no more than tables.
-  const reads = wanted.compacted !== undefined && scan !== true && !isCompactionKnown(machine, wanted)
+  const reads =
+    wanted.compacted !== undefined && scan !== true && !isCompactionKnown(inspected.inspection, wanted)
   const looked = reads ? { ...wanted, compacted: undefined } : wanted
   const wish = { engine: 'auto', registration: 'auto' } as const
-  const context = { files: host.files, session, wanted: looked, wish, onProgress: () => {}, signal }
+  const context = {
+    files: host.files,
+    session,
+    wanted: looked,
+    wish,
+    onProgress: () => {},
+    signal,
+    inspected,
+  }
   const { plan, choice } = await prepare(context)
   if (plan.steps.length > 0 && choice.refusal !== undefined) throw choice.refusal
   return { changed: reads && plan.steps.length === 0 ? 'unknown' : plan.steps.length > 0, steps: plan.steps }

@@ -22,6 +22,8 @@ export interface PrepareContext {
   readonly wish: EngineWish
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
+  /** A look at the machine that was just made; by default prepare looks itself. */
+  readonly inspected?: InspectedMachine
 }
 
 /** A plan with the engine that is to carry it out. */
@@ -32,7 +34,7 @@ export interface PreparedRun extends Prepared {
 /**
  * Looks at a machine and plans. Writes nothing.
  *
- * @param previous An earlier preparation of the same machine, whose scans are used where no image changed.
+ * @param previous An earlier preparation of the same machine, whose measurements are used where no image changed.
  * @param ownJournal True when the journal beside the settings is that of the run itself.
  * @throws {VboxmergeError} When the machine cannot be read or the wanted state cannot be reached; an obstacle of
  * the engine is part of the result, because it does not matter when there is nothing to do.
@@ -44,7 +46,8 @@ export async function prepare(
 ): Promise<PreparedRun> {
   const { files, session, wanted, wish, onProgress, signal } = context
   signal?.throwIfAborted()
-  const found = await inspect(files, session.settingsFile, session.vboxUserHome)
+  const { settingsFile, vboxUserHome } = session
+  const found = context.inspected ?? (await inspect(files, settingsFile, vboxUserHome, previous?.machine))
   const machine = ownJournal ? withoutJournal(found) : found
   const { inspection } = machine
   refuseProblems(inspection)

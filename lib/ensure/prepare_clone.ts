@@ -33,6 +33,8 @@ export interface CloneContext {
   readonly wish: EngineWish
   /** From which a relative folder is counted. */
   readonly cwd: string
+  /** Whether the figures have to be exact before anything is written. */
+  readonly findZeros: boolean
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
 }
@@ -58,15 +60,16 @@ export interface PreparedClone {
  * @throws {VboxmergeError} When the machine cannot be read, or the clone cannot be what is wanted.
  */
 export async function prepareClone(context: CloneContext, previous?: PreparedClone): Promise<PreparedClone> {
-  const { files, session, wanted, wish, cwd, onProgress, signal } = context
+  const { files, session, wanted, wish, cwd, findZeros, onProgress, signal } = context
   signal?.throwIfAborted()
-  const machine = await inspect(files, session.settingsFile, session.vboxUserHome)
+  const { settingsFile, vboxUserHome } = session
+  const machine = await inspect(files, settingsFile, vboxUserHome, previous?.machine)
   const { inspection } = machine
   const state = cloneState(inspection, wanted.from)
   refuseProblems(inspection, state)
   const fingerprint = await readFingerprint(files, machine, state)
   const place = clonePlace(inspection, wanted, cwd)
-  const found = await findClone(files, inspection, place, session.vboxUserHome)
+  const found = await findClone(files, inspection, place, vboxUserHome)
   const plan = planClone(inspection, wanted, place, fingerprint, found)
   const choice = await chooseCloneEngine(inspection, plan, wish, async () => {
     return (await session.manage()) !== undefined
@@ -80,6 +83,7 @@ export async function prepareClone(context: CloneContext, previous?: PreparedClo
     onProgress,
     signal,
     freeSpace,
+    findZeros,
     previous: known,
   })
   const forecast = forecastClone(plan, found, measured.disks)
@@ -89,10 +93,14 @@ export async function prepareClone(context: CloneContext, previous?: PreparedClo
 /**
  * Tells what state a machine is in now, by facts that need no disk read.
  *
+ * @param known An earlier look at it.
  * @throws {VboxmergeError} When the machine cannot be read.
  */
-export async function presentFingerprint({ files, session, wanted }: CloneContext): Promise<string> {
-  const machine = await inspect(files, session.settingsFile, session.vboxUserHome)
+export async function presentFingerprint(
+  { files, session, wanted }: CloneContext,
+  known: InspectedMachine,
+): Promise<string> {
+  const machine = await inspect(files, session.settingsFile, session.vboxUserHome, known)
   return await readFingerprint(files, machine, cloneState(machine.inspection, wanted.from))
 }
 

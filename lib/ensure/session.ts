@@ -3,6 +3,7 @@ import { findRegistryHome } from '../machine/registry.ts'
 import { resolveMachine } from '../machine/resolve_machine.ts'
 import type { Manage } from '../virtualbox/manage.ts'
 import type { EnsureHost } from './host.ts'
+import type { EngineName } from './result.ts'
 
 /** Which VirtualBox is meant, if there is one. */
 export interface VirtualBoxPlace {
@@ -16,8 +17,12 @@ export interface VirtualBoxPlace {
 export interface Session {
   readonly settingsFile: string
   readonly vboxUserHome: string
-  /** Looks for VBoxManage when it is first asked; undefined when there is none. */
-  readonly manage: () => Promise<Manage | undefined>
+  /**
+   * Looks for VBoxManage when it is first asked; undefined when there is none.
+   *
+   * @param engine The one that is to make calls; by default `direct`.
+   */
+  readonly manage: (engine?: EngineName) => Promise<Manage | undefined>
 }
 
 /**
@@ -61,11 +66,16 @@ export function sessionOf(
   vboxUserHome: string,
   place: VirtualBoxPlace,
 ): Session {
-  let manage: Promise<Manage | undefined> | undefined
+  const found = new Map<EngineName, Promise<Manage | undefined>>()
   // Loaded when it is asked for: a machine in a folder, or one with nothing to do, needs no VirtualBox.
-  const find = async (): Promise<Manage | undefined> => {
+  const find = async (engine: EngineName): Promise<Manage | undefined> => {
     const { findManage } = await import('./find_manage.ts')
-    return await findManage(host, settingsFile, vboxUserHome, place)
+    return await findManage(host, settingsFile, vboxUserHome, place, engine)
   }
-  return { settingsFile, vboxUserHome, manage: () => (manage ??= find()) }
+  const manage = (engine: EngineName = 'direct'): Promise<Manage | undefined> => {
+    const known = found.get(engine) ?? find(engine)
+    found.set(engine, known)
+    return known
+  }
+  return { settingsFile, vboxUserHome, manage }
 }

@@ -7,7 +7,7 @@ import { errorCode } from './errno.ts'
 const LEAST_BYTES = 256 * 1024
 
 /** Undefined where the system has no such way, or the runtime does not say how to ask for it. */
-const DIRECT: number | undefined = process.platform === 'linux' ? constants.O_DIRECT : undefined
+export const DIRECT: number | undefined = process.platform === 'linux' ? constants.O_DIRECT : undefined
 
 /** Writes past the system's cache, where that can be done. */
 export interface DirectWriter {
@@ -34,7 +34,7 @@ export function directWriter(handle: FileHandle): DirectWriter {
   return {
     write: async (buffer, position) => {
       if (refused || buffer.length < LEAST_BYTES || position % ALIGNMENT !== 0 || !isAligned(buffer)) return 0
-      second ??= openDirect(handle)
+      second ??= openDirect(handle, constants.O_WRONLY)
       const direct = await second
       try {
         if (direct !== undefined) return (await direct.write(buffer, 0, buffer.length, position)).bytesWritten
@@ -49,10 +49,13 @@ export function directWriter(handle: FileHandle): DirectWriter {
   }
 }
 
-/** By its number, so that it is the same file whatever has become of its name. */
-async function openDirect(handle: FileHandle): Promise<FileHandle | undefined> {
+/**
+ * Opens a file a second time for transfers past the cache, by its number, so that it is the same file whatever has
+ * become of its name; undefined where that cannot be done.
+ */
+export async function openDirect(handle: FileHandle, access: number): Promise<FileHandle | undefined> {
   try {
-    return await open(`/proc/self/fd/${handle.fd}`, constants.O_WRONLY | (DIRECT ?? 0))
+    return await open(`/proc/self/fd/${handle.fd}`, access | (DIRECT ?? 0))
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
-import type { FileHandle } from 'node:fs/promises'
-import { systemLibrary } from './koffi.ts'
+import { loadKoffi } from './load_koffi.ts'
+import { systemCalls } from './system_calls.ts'
+import type { SystemNumber } from './system_number.ts'
 
 /** The system's calls, see listxattr(2) and its kin. */
 interface AttributeCalls {
@@ -25,20 +26,23 @@ let found: { readonly calls: AttributeCalls | undefined } | undefined
 /**
  * Gives a file the extended attributes of another: access lists, labels, and what users have noted. An access list that
  * it got from its folder goes when the other one has none. What the system does not let be set is left out, and so is
- * everything where the calls cannot be reached (see `systemLibrary`).
+ * everything where the calls cannot be reached (see `systemCalls`).
  */
-export function copyExtendedAttributes(from: FileHandle, to: FileHandle): void {
+export async function copyExtendedAttributes(from: SystemNumber, to: SystemNumber): Promise<void> {
+  const system = systemCalls()
+  if (system === undefined) return
   found ??= { calls: load() }
   const { calls } = found
-  if (calls === undefined) return
-  const names = namesOf(calls, from.fd)
+  const [source, target] = await Promise.all([from.get(system), to.get(system)])
+  if (calls === undefined || source === undefined || target === undefined) return
+  const names = namesOf(calls, source)
   for (const name of names) {
     if (SUMS.has(name) || !KEPT.some(kept => kept.test(name))) continue
     const value = new Uint8Array(MOST_BYTES)
-    const length = calls.get(from.fd, name, value, value.length)
-    if (length >= 0) calls.set(to.fd, name, value, length, 0)
+    const length = calls.get(source, name, value, value.length)
+    if (length >= 0) calls.set(target, name, value, length, 0)
   }
-  if (!names.includes(ACCESS_LIST)) calls.remove(to.fd, ACCESS_LIST)
+  if (!names.includes(ACCESS_LIST)) calls.remove(target, ACCESS_LIST)
 }
 
 function namesOf(calls: AttributeCalls, file: number): string[] {
@@ -51,14 +55,18 @@ function namesOf(calls: AttributeCalls, file: number): string[] {
 }
 
 function load(): AttributeCalls | undefined {
-  const library = systemLibrary()
-  if (library === undefined) return undefined
   try {
+    const library = loadKoffi()?.load(null)
+    if (library === undefined) return undefined
     return {
-      list: library.func('long flistxattr(int file, void *list, size_t size)'),
-      get: library.func('long fgetxattr(int file, const char *name, void *value, size_t size)'),
-      set: library.func('int fsetxattr(int file, const char *name, void *value, size_t size, int flags)'),
-      remove: library.func('int fremovexattr(int file, const char *name)'),
+      list: library.func('long flistxattr(int file, void *list, size_t size)') as AttributeCalls['list'],
+      get: library.func(
+        'long fgetxattr(int file, const char *name, void *value, size_t size)',
+      ) as AttributeCalls['get'],
+      set: library.func(
+        'int fsetxattr(int file, const char *name, void *value, size_t size, int flags)',
+      ) as AttributeCalls['set'],
+      remove: library.func('int fremovexattr(int file, const char *name)') as AttributeCalls['remove'],
     }
   } catch {
     // Another C library.

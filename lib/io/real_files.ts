@@ -13,12 +13,14 @@ import {
   unlink,
 } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { directReader } from './direct_reader.ts'
 import { directWriter } from './direct_writer.ts'
 import { errnoError, errorCode, onFile } from './errno.ts'
 import { copyExtendedAttributes } from './extended_attributes.ts'
 import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
+import { type SystemNumber, systemNumber } from './system_number.ts'
 
 /** Missing on Windows, where opening a link opens its target and `stat` is the only guard. */
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
@@ -68,7 +70,7 @@ export const realFiles: Files = {
       const { kind } = toFileStat(await handle.stat({ bigint: true }))
       if (kind === 'folder') throw errnoError('EISDIR', 'open', path)
       if (kind !== 'file') throw errnoError('EINVAL', 'open', path)
-      return openFile(handle, path)
+      return openFile(handle, systemNumber(handle, path, access !== 'read'), path)
     } catch (error) {
       await handle.close()
       throw error
@@ -150,18 +152,25 @@ async function readAll(file: OpenFile, path: string, maxBytes: number): Promise<
   return buffer.subarray(0, length)
 }
 
-const handles = new WeakMap<OpenFile, FileHandle>()
+const numbers = new WeakMap<OpenFile, SystemNumber>()
 
-function openFile(handle: FileHandle, path: string): OpenFile {
+function openFile(handle: FileHandle, number: SystemNumber, path: string): OpenFile {
   let failedSync: unknown
+  const reader = directReader(handle)
   const direct = directWriter(handle)
-  const sharer = extentSharer(handle)
+  const sharer = extentSharer(number, path)
   const file: OpenFile = {
     stat: () => onFile(path, async () => toFileStat(await handle.stat({ bigint: true }))),
 
     read: async (buffer, position) => {
       checkOffset('a position', position)
-      return await onFile(path, () => readFully(handle, buffer, position))
+      return await onFile(path, async () => {
+        const done = await reader.read(buffer, position)
+        const started = performance.now()
+        const cached = await readFully(handle, buffer.subarray(done), position + done)
+        reader.took(cached, performance.now() - started)
+        return done + cached
+      })
     },
 
     write: async (buffer, position) => {
@@ -173,7 +182,7 @@ function openFile(handle: FileHandle, path: string): OpenFile {
     },
 
     share: async (source, from, length, position) => {
-      const other = handles.get(source)
+      const other = numbers.get(source)
       return other !== undefined && (await sharer.share(other, from, length, position))
     },
 
@@ -198,17 +207,19 @@ function openFile(handle: FileHandle, path: string): OpenFile {
     copyOwner: like => onFile(path, () => copyOwnerAndMode(handle, like)),
 
     copyAttributes: async like => {
-      const other = handles.get(like)
-      if (other !== undefined) copyExtendedAttributes(other, handle)
+      const other = numbers.get(like)
+      if (other !== undefined) await copyExtendedAttributes(other, number)
     },
 
     close: () =>
       onFile(path, async () => {
+        await number.close()
+        await reader.close()
         await direct.close()
         await handle.close()
       }),
   }
-  handles.set(file, handle)
+  numbers.set(file, number)
   return file
 }
 

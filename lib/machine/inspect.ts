@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { FREE } from '../blocks/constants.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { ImageHeader } from '../image/image.ts'
 import { openImage } from '../image/open_image.ts'
-import { readTable } from '../image/vdi/block_table.ts'
+import { isTableFree } from '../image/vdi/block_table.ts'
 import { errorCode } from '../io/errno.ts'
 import type { FileStat, Files } from '../io/files.ts'
 import type { InspectedImage, Inspection, InterruptedRun, Problem, Relink } from './inspection.ts'
@@ -26,6 +25,7 @@ export interface InspectedMachine {
  * Reads a machine: its settings, the headers of its images, and what other machines of the same VirtualBox
  * use. Reads tables only of the current state's images, and no data at all.
  *
+ * @param known An earlier look, from which the settings are taken while their file has the same content.
  * @throws {VboxmergeError} `machine_not_found`, `settings_corrupt`, `unsupported`, `image_encrypted`,
  * `journal_foreign`. Problems of images are data of the result.
  */
@@ -33,10 +33,11 @@ export async function inspect(
   files: Files,
   settingsFile: string,
   vboxUserHome: string,
+  known?: InspectedMachine,
 ): Promise<InspectedMachine> {
-  const settingsBytes = await readSettingsFile(files, settingsFile)
-  const settings = readSettings(parseSettings(settingsBytes, settingsFile))
-  const settingsHash = hashOf(settingsBytes)
+  const found = await readSettingsFile(files, settingsFile)
+  const settingsHash = hashOf(found)
+  const { settings, settingsBytes } = settingsOf(found, settingsHash, settingsFile, known)
   const noted = await readJournal(files, settingsFile, settings.id)
   const neighbours = await loadNeighbours(files, settings, vboxUserHome)
   const media = indexMedia([settings.media, ...neighbours.registries])
@@ -61,6 +62,19 @@ export async function inspect(
     settingsBytes,
     journal,
   }
+}
+
+function settingsOf(
+  bytes: Uint8Array,
+  hash: string,
+  file: string,
+  known: InspectedMachine | undefined,
+): { readonly settings: MachineSettings; readonly settingsBytes: Uint8Array } {
+  const earlier = known?.inspection
+  if (known !== undefined && earlier?.settingsHash === hash && earlier.settings.file === file) {
+    return { settings: earlier.settings, settingsBytes: known.settingsBytes }
+  }
+  return { settings: readSettings(parseSettings(bytes, file)), settingsBytes: bytes }
 }
 
 /** SHA-256 in lower-case hexadecimal. */
@@ -252,15 +266,15 @@ async function findEmptyLeaves(
   for (const { image: id } of settings.currentState.attachments) {
     const image = images.get(id)
     if (image?.header?.parent === undefined || image.problem !== undefined) continue
-    if (image.header.allocatedBlocks === 0 && (await isTableFree(files, image.medium.path))) empty.add(id)
+    if (image.header.allocatedBlocks === 0 && (await hasFreeTable(files, image.medium.path))) empty.add(id)
   }
   return empty
 }
 
-async function isTableFree(files: Files, path: string): Promise<boolean> {
+async function hasFreeTable(files: Files, path: string): Promise<boolean> {
   const image = await openImage(files, path, 'read')
   try {
-    return (await readTable(image)).every(entry => entry === FREE)
+    return await isTableFree(image)
   } finally {
     await image.file.close()
   }

@@ -4,6 +4,7 @@ import { decodeAttribute } from './xml/xml_text.ts'
 import {
   childElement,
   eachElement,
+  isWrittenAs,
   serializeXml,
   type XmlDocument,
   type XmlElement,
@@ -98,7 +99,7 @@ function parseChecked(text: string, file: string): XmlDocument {
   try {
     const xml = parseXml(text)
     // Everything that is written later rests on this.
-    if (serializeXml(xml) === text) return xml
+    if (isWrittenAs(xml, text)) return xml
   } catch (error) {
     throw settingsCorrupt(file, error instanceof Error ? error.message : String(error), error)
   }

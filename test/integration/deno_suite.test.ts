@@ -10,7 +10,9 @@ const CORE = [
   'test/engine/direct/fold_range',
   'test/ensure/plan_tree',
   'test/image/vdi',
+  'test/io/extent_sharer',
   'test/io/real_files',
+  'test/io/system_number',
   'test/machine/edit_media',
   'test/machine/xml',
 ]
@@ -21,10 +23,12 @@ const ALL = [
   ...[
     'test/io/counting',
     'test/io/crash',
+    'test/io/extent_sharer',
     'test/io/faulty',
     'test/io/memory',
     'test/io/pending',
     'test/io/real',
+    'test/io/system_number',
   ],
   ...['test/face/cli/argument', 'test/face/cli/command', 'test/face/cli/json', 'test/face/cli/run_cli'],
 ]

@@ -15,7 +15,7 @@ import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { readSettings } from '../../machine/read_settings.ts'
 import { parseSettings, type SettingsDocument, serializeSettings } from '../../machine/settings_document.ts'
 import type { Manage } from '../../virtualbox/manage.ts'
-import type { MeasuredDisk } from '../measure_clone.ts'
+import { type MeasuredDisk, withoutZeros } from '../measure_clone.ts'
 import { cloneBlocks, openSource } from './clone_blocks.ts'
 import { comingSettingsPath, finishClone, undoClone, writeCloneJournal } from './clone_clean_up.ts'
 import { writeCloneDisk } from './clone_disk.ts'
@@ -56,18 +56,19 @@ export interface CloneRun {
  * that names them, by a rename. Until then there is nothing that looks like a machine, or the clone that was there
  * before; what was written is removed again when it fails.
  *
+ * @returns The disks as they were written.
  * @throws {VboxmergeError} `image_corrupt`, `verify_failed`, `engine_failed`; what `leaveSource` throws; the signal's
  * reason.
  */
-export async function applyClone(run: CloneRun): Promise<void> {
+export async function applyClone(run: CloneRun): Promise<readonly MeasuredDisk[]> {
   const { files, plan, present, manage } = run
   const { settingsFile } = plan.place
   if (plan.action === 'finish') {
     await run.leaveSource()
-    if (present === undefined) return
+    if (present === undefined) return run.disks
     if (!present.registered) await register(run, present.settings)
     if (run.journal !== undefined) await finishClone(files, present.settings, run.journal)
-    return
+    return run.disks
   }
   if (run.journal !== undefined) {
     // With the settings of that run's clone in place it had come past its commit.
@@ -80,7 +81,7 @@ export async function applyClone(run: CloneRun): Promise<void> {
   const written = { committed: false }
   try {
     await writeCloneJournal(files, settingsFile, journal, run.source.inspection.settings.file)
-    const coming = await writeFiles(run, journal, variables)
+    const { coming, disks } = await writeFiles(run, journal, variables)
     const replaces = present?.registered === true && manage !== undefined ? present.settings : undefined
     if (replaces !== undefined) await manage?.unregister(replaces.id, callOptions(run))
     try {
@@ -95,6 +96,7 @@ export async function applyClone(run: CloneRun): Promise<void> {
     if (replaces !== undefined) await forget(run, replaces)
     await register(run, settings)
     await finishClone(files, settings, journal)
+    return disks
   } catch (error) {
     // What cannot be removed now is removed by the next run.
     if (!written.committed) await undoClone(files, settingsFile, journal).catch(() => undefined)
@@ -112,16 +114,23 @@ function journalOf({ plan }: CloneRun, variables: Uint8Array | undefined): Clone
   return { clone: randomUuid(), created, deletes: plan.deletes }
 }
 
-/** Writes all files of the clone but the commit itself, and returns its settings. */
+/** A clone before its commit. */
+interface WrittenClone {
+  readonly coming: SettingsDocument
+  readonly disks: readonly MeasuredDisk[]
+}
+
+/** Writes all files of the clone but the commit itself. */
 async function writeFiles(
   run: CloneRun,
   journal: CloneJournal,
   variables: Uint8Array | undefined,
-): Promise<SettingsDocument> {
+): Promise<WrittenClone> {
   const { files, source, plan, signal } = run
   const { settingsFile } = plan.place
   const images = journal.created.filter(({ kind }) => kind === 'image')
-  for (const [index, image] of images.entries()) await writeDisk(run, image, index)
+  const disks: MeasuredDisk[] = []
+  for (const [index, image] of images.entries()) disks.push(await writeDisk(run, image, index))
   for (const file of journal.created) {
     if (file.kind !== 'nvram' || variables === undefined || plan.nvram === undefined) continue
     await writeNewFile(files, stagedPath(settingsFile, file), variables, plan.nvram.from)
@@ -139,10 +148,10 @@ async function writeFiles(
   )
   await files.syncFolder(dirname(settingsFile))
   signal?.throwIfAborted()
-  return coming
+  return { coming, disks }
 }
 
-async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promise<void> {
+async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promise<MeasuredDisk> {
   const { files, disks, plan, onProgress, onShared, signal } = run
   const measured = disks[index]
   if (measured === undefined) throw new RangeError(`Cannot clone: disk ${index} was not measured`)
@@ -158,8 +167,21 @@ async function writeDisk(run: CloneRun, image: StagedFile, index: number): Promi
     const blocks = cloneBlocks(source, dead.has)
     const path = stagedPath(plan.place.settingsFile, image)
     const like = await likeMachine(files, run.source.inspection.settings.file, paths[0] ?? '')
-    await writeCloneDisk({ files, source, plan: blocks, id: image.id, path, like, signal, onBytes, onShared })
+    const job = {
+      files,
+      source,
+      plan: blocks,
+      dead: dead.has,
+      id: image.id,
+      path,
+      like,
+      signal,
+      onBytes,
+      onShared,
+    }
+    const zeros = await writeCloneDisk(job)
     if (run.verify === 'full') await confirmClone(path, paths, blocks, dead.isUnused, run)
+    return withoutZeros(measured, source, zeros)
   } finally {
     await source.close()
   }

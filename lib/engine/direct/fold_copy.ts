@@ -8,10 +8,10 @@ import type { FoldJob } from './fold_job.ts'
 import { type FoldRun, foldRuns, type RunPart } from './fold_runs.ts'
 
 /** Bytes read and written at once. */
-const RUN_BYTES = 4 * 1024 * 1024
+export const RUN_BYTES: number = 4 * 1024 * 1024
 
 /** Runs under way at the same time. */
-const LANES = 4
+export const LANES: number = 4
 
 /**
  * Writes the data of all blocks that the plan of a job names. Several runs are under way at once; the
@@ -52,7 +52,15 @@ async function copyRun(run: FoldRun, buffer: Uint8Array, file: OpenFile): Promis
   await file.write(buffer, run.to)
 }
 
-async function readPart({ image, position }: RunPart, buffer: Uint8Array): Promise<void> {
+/**
+ * Fills the whole buffer with a part of a run.
+ *
+ * @throws `image_corrupt` when the image ends inside it.
+ */
+export async function readPart(
+  { image, position }: Pick<RunPart, 'image' | 'position'>,
+  buffer: Uint8Array,
+): Promise<void> {
   if (image === undefined) {
     buffer.fill(0)
     return

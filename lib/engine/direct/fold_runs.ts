@@ -52,6 +52,15 @@ export function* foldRuns(job: FoldJob, layout: BlockLayout, maxBytes: number): 
   if (run.length > 0) yield run
 }
 
+/** Yields the parts of a run from byte `from` up to `to`, cut where they reach over that. */
+export function* partsWithin({ parts }: FoldRun, from: number, to: number): Generator<RunPart> {
+  for (const part of parts) {
+    const at = Math.max(from, part.at)
+    const length = Math.min(to, part.at + part.length) - at
+    if (length > 0) yield { at, length, image: part.image, position: part.position + at - part.at }
+  }
+}
+
 function* split(piece: Piece, maxBytes: number): Generator<Piece> {
   for (let done = 0; done < piece.length; done += maxBytes) {
     const length = Math.min(maxBytes, piece.length - done)

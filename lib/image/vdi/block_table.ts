@@ -79,6 +79,26 @@ export async function* readTableParts(image: OpenImage, signal?: AbortSignal): A
   }
 }
 
+/** What entries are compared with by the piece: `FREE` has the same bytes in either order. */
+const FREE_ENTRIES = new Uint32Array(PART_ENTRIES).fill(FREE)
+
+/**
+ * Tells whether no entry of a block table refers to anything, not even to zeros.
+ *
+ * @throws `image_corrupt` when the file ends inside the table.
+ */
+export async function isTableFree(image: OpenImage): Promise<boolean> {
+  for await (const { entries } of readTableParts(image)) {
+    const free = FREE_ENTRIES.subarray(0, entries.length)
+    if (Buffer.compare(bytesOf(entries), bytesOf(free)) !== 0) return false
+  }
+  return true
+}
+
+function bytesOf(entries: Uint32Array): Uint8Array {
+  return new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength)
+}
+
 /** Returns the bytes that store entries of a block table. */
 export function encodeEntries(entries: Uint32Array): Uint8Array {
   return swapOnBigEndian(new Uint8Array(entries.slice().buffer))
@@ -127,7 +147,7 @@ export function checkTable(
 }
 
 async function readEntries(image: OpenImage, first: number, entries: Uint32Array): Promise<void> {
-  const bytes = new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength)
+  const bytes = bytesOf(entries)
   const offset = image.header.tableOffset + first * ENTRY_SIZE
   const done = await image.file.read(bytes, offset)
   if (done < bytes.length) {

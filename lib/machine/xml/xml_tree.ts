@@ -106,23 +106,39 @@ export function cloneDocument(xml: XmlDocument): XmlDocument {
 
 /** Writes a tree as text. */
 export function serializeXml(xml: XmlDocument): string {
-  const parts = [xml.prolog]
+  const parts: string[] = []
+  eachPart(xml, part => parts.push(part) > 0)
+  return parts.join('')
+}
+
+/** Tells whether a tree would be written as a text, without writing all of it: settings can have 20 MB. */
+export function isWrittenAs(xml: XmlDocument, text: string): boolean {
+  let at = 0
+  const isSame = eachPart(xml, part => {
+    const fits = text.startsWith(part, at)
+    at += part.length
+    return fits
+  })
+  return isSame && at === text.length
+}
+
+/** Hands the parts of a tree's text to `write`, in their order, until that returns false; tells whether it never did. */
+function eachPart(xml: XmlDocument, write: (part: string) => boolean): boolean {
+  if (!write(xml.prolog)) return false
   const waiting: (XmlNode | string)[] = [xml.root]
   for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
-    if (typeof item === 'string') {
-      parts.push(item)
-    } else if (!isElement(item)) {
-      parts.push(item.raw)
-    } else if (item.endTag === undefined) {
-      parts.push(`${startTag(item)}/>`)
-    } else {
-      parts.push(`${startTag(item)}>`)
-      waiting.push(item.endTag)
-      for (let at = item.children.length - 1; at >= 0; at--) waiting.push(item.children[at] as XmlNode)
-    }
+    if (!write(ownText(item))) return false
+    if (typeof item === 'string' || !isElement(item) || item.endTag === undefined) continue
+    waiting.push(item.endTag)
+    for (let at = item.children.length - 1; at >= 0; at--) waiting.push(item.children[at] as XmlNode)
   }
-  parts.push(xml.epilog)
-  return parts.join('')
+  return write(xml.epilog)
+}
+
+function ownText(item: XmlNode | string): string {
+  if (typeof item === 'string') return item
+  if (!isElement(item)) return item.raw
+  return `${startTag(item)}${item.endTag === undefined ? '/>' : '>'}`
 }
 
 /** The start tag without its end, which tells whether there is content. */
