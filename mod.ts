@@ -25,8 +25,10 @@ export type {
   GoldenImageOptions,
   InspectOptions,
   MergeOptions,
+  ReportOptions,
 } from './lib/ensure/options.ts'
 export type { Progress } from './lib/ensure/progress.ts'
+export { type MachineReport, reportMachine } from './lib/ensure/report_machine.ts'
 export type {
   CloneDisk,
   CloneRef,
@@ -43,6 +45,7 @@ export type {
   MergeStep,
   RecoverStep,
   RestoreStep,
+  RunTimes,
   SnapshotRef,
   SnapshotStep,
   Step,

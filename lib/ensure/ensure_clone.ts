@@ -17,6 +17,8 @@ import { clonePlace, type WantedClone } from './plan_clone.ts'
 import { type CloneContext, type PreparedClone, prepareClone, presentFingerprint } from './prepare_clone.ts'
 import type { EnsureResult, MachineRef, MachineSummary } from './result.ts'
 import { openSession, type Session } from './session.ts'
+import { startTimes } from './step_times.ts'
+import { type RunWatch, withReport } from './with_report.ts'
 
 /**
  * Makes a second, flat machine of a state of a machine, unless it is there already.
@@ -32,7 +34,9 @@ export async function ensureClone(
 ): Promise<EnsureResult> {
   options.signal?.throwIfAborted()
   const session = await openSession(host, machine, options)
-  return await new EnsureCloneRun(host, session, wanted, options).perform()
+  return await withReport(host, session, options, async watch => {
+    return await new EnsureCloneRun(host, session, wanted, options, watch).perform()
+  })
 }
 
 /** One call of the operation; keeps what its parts share. */
@@ -41,12 +45,20 @@ class EnsureCloneRun {
   readonly #session: Session
   readonly #options: CheckedOptions
   readonly #context: CloneContext
+  readonly #watch: RunWatch
   #sharedBytes = 0
 
-  constructor(host: EnsureHost, session: Session, wanted: WantedClone, options: CheckedOptions) {
+  constructor(
+    host: EnsureHost,
+    session: Session,
+    wanted: WantedClone,
+    options: CheckedOptions,
+    watch: RunWatch,
+  ) {
     this.#host = host
     this.#session = session
     this.#options = options
+    this.#watch = watch
     this.#context = {
       files: host.files,
       session,
@@ -125,6 +137,8 @@ class EnsureCloneRun {
     await this.#checkRefusals(prepared)
     const { registered } = machine.inspection.registration
     const present = found.clone?.machine
+    await this.#watch.before(machine.inspection)
+    const times = startTimes(1)
     await applyCloneRun({
       files: this.#host.files,
       source: machine,
@@ -151,7 +165,9 @@ class EnsureCloneRun {
         await lock.release()
       },
     })
-    return await this.#result(prepared, await this.#verify(prepared), true)
+    const taken = times.end()
+    const result = await this.#result(prepared, await this.#verify(prepared), true)
+    return { ...result, times: taken }
   }
 
   /** Our lock keeps no one from starting the machine in VirtualBox. */
@@ -235,6 +251,8 @@ class EnsureCloneRun {
   ): Promise<EnsureResult> {
     const { inspection } = machine
     const known = clone === undefined ? undefined : refOf(clone)
+    if (!changed) await this.#watch.before(inspection)
+    await this.#watch.after(clone ?? inspection)
     const result: EnsureResult = {
       ...this.#base(inspection, summarize(inspection), clone === undefined ? after : summarize(clone)),
       changed,

@@ -20,6 +20,8 @@ export interface CommonOptions {
   readonly discardSavedState?: boolean
   /** Adds the SHA-256 of each whole virtual disk to the result. Default false. */
   readonly digest?: boolean
+  /** Path of a web page (HTML) to write that tells what was done, or with `check` what would be. */
+  readonly report?: string
   /** Is told about the progress of long work. */
   readonly onProgress?: (progress: Progress) => void
   /** Stops the work; the promise rejects with its reason. */
@@ -90,4 +92,10 @@ export interface InspectOptions {
   readonly signal?: AbortSignal
   /** A caller's own zx `$`, used for every call of VBoxManage. */
   readonly $?: unknown
+}
+
+/** Options of `reportMachine`. */
+export interface ReportOptions extends InspectOptions {
+  /** Path of the page. Default: named like the machine, in the working directory. `-` writes no file. */
+  readonly output?: string
 }

@@ -5,6 +5,7 @@ import type {
   GoldenImageOptions,
   InspectOptions,
   MergeOptions,
+  ReportOptions,
 } from '../ensure/options.ts'
 
 /** Options of the bare command line: merge first, the rest when asked for. */
@@ -24,6 +25,7 @@ export interface OperationOptions {
   readonly clone: CloneOptions
   /** The bare `vboxmerge MACHINE` of 2010. */
   readonly prepare: PrepareOptions
+  readonly report: ReportOptions
   readonly info: InspectOptions
   readonly list: InspectOptions
 }
@@ -39,6 +41,8 @@ type WithoutDefault =
   | 'minReclaim'
   | 'cloneName'
   | 'cloneFolder'
+  | 'report'
+  | 'output'
   | 'onProgress'
   | 'signal'
   | '$'

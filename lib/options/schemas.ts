@@ -121,6 +121,16 @@ const commonEntries = {
     false,
   ),
   digest,
+  report: v.exactOptional(
+    option(v.pipe(v.string(), v.nonEmpty()), {
+      group: 'common',
+      description:
+        'write a web page (HTML) that tells what was done, or with check (which then writes this alone) what would ' +
+        'be; of what has that name already, only an older report is replaced',
+      wanted: 'a path',
+      argument: 'FILE',
+    }),
+  ),
   onProgress: v.exactOptional(
     option(progressListener, {
       group: 'common',
@@ -316,6 +326,21 @@ const inspectEntries = {
   ...codeEntries,
 }
 
+const reportEntries = {
+  output: v.exactOptional(
+    option(v.pipe(v.string(), v.nonEmpty()), {
+      group: 'inspection',
+      description:
+        'where to write the page, - for standard output; of what has that name already, only an older report is ' +
+        'replaced',
+      wanted: 'a path, or -',
+      argument: 'FILE',
+      defaultText: 'named like the machine, in the working directory',
+    }),
+  ),
+  ...inspectEntries,
+}
+
 /** The base snapshot that may stay is the one that is to be taken, unless another is named. */
 function withBaseSnapshot<Options extends { baseSnapshot?: string | false; snapshotName: string }>(
   options: Options,
@@ -343,6 +368,7 @@ const schemas = {
   clone: forOperation<'clone'>()(v.strictObject({ ...cloningEntries, ...commonEntries })),
   golden: forOperation<'golden'>()(v.pipe(v.strictObject(goldenEntries), v.transform(withBaseSnapshot))),
   prepare: forOperation<'prepare'>()(v.pipe(v.strictObject(prepareEntries), v.transform(withBaseSnapshot))),
+  report: forOperation<'report'>()(v.strictObject(reportEntries)),
   info: forOperation<'info'>()(v.strictObject(inspectEntries)),
   list: forOperation<'list'>()(v.strictObject(inspectEntries)),
 }

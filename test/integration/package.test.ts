@@ -20,6 +20,7 @@ const PUBLIC_VALUES = [
   'ensureMerged',
   'inspectMachine',
   'inspectMachines',
+  'reportMachine',
 ]
 const PUBLIC_TYPES = [
   'BaseSnapshotOptions',
@@ -43,6 +44,7 @@ const PUBLIC_TYPES = [
   'InspectOptions',
   'MachineInfo',
   'MachineRef',
+  'MachineReport',
   'MachineSummary',
   'MediumType',
   'MergeOptions',
@@ -51,7 +53,9 @@ const PUBLIC_TYPES = [
   'PlannedOperation',
   'Progress',
   'RecoverStep',
+  'ReportOptions',
   'RestoreStep',
+  'RunTimes',
   'SnapshotInfo',
   'SnapshotRef',
   'SnapshotStep',
@@ -114,6 +118,10 @@ t.test('importers load no command line, and neither they nor a run without work 
   t.ok(loaded.has('valibot'))
   await follow('cli.js')
   t.ok(loaded.has('commander'))
+  for (const file of [...loaded].filter(name => name.endsWith('.js'))) {
+    const text = await readFile(join(root, 'dist', file), 'utf8')
+    t.notMatch(text, 'This page is complete in itself', `${file} holds nothing that only reports need`)
+  }
   t.notOk(loaded.has('zx') || loaded.has('zx/core'))
 })
 

@@ -10,6 +10,7 @@ export const lazyOperations: Operations = {
   golden: async (machine, options) => await (await load()).golden(machine, options),
   prepare: async (machine, options) => await (await load()).prepare(machine, options),
   clone: async (machine, options) => await (await load()).clone(machine, options),
+  report: async (machine, options) => await (await load()).report(machine, options),
   info: async (machine, options) => await (await load()).info(machine, options),
   list: async options => await (await load()).list(options),
 }

@@ -5,7 +5,9 @@ import type {
   GoldenImageOptions,
   InspectOptions,
   MergeOptions,
+  ReportOptions,
 } from '../../ensure/options.ts'
+import type { MachineReport } from '../../ensure/report_machine.ts'
 import type { EnsureResult } from '../../ensure/result.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
 import type { PrepareOptions } from '../../options/operation_options.ts'
@@ -18,6 +20,7 @@ export interface Operations {
   readonly golden: (machine: string, options: GoldenImageOptions) => Promise<EnsureResult>
   readonly clone: (machine: string, options: CloneOptions) => Promise<EnsureResult>
   readonly prepare: (machine: string, options: PrepareOptions) => Promise<EnsureResult>
+  readonly report: (machine: string, options: ReportOptions) => Promise<MachineReport>
   readonly info: (machine: string, options: InspectOptions) => Promise<MachineInfo>
   readonly list: (options: InspectOptions) => Promise<readonly MachineInfo[]>
 }

@@ -15,6 +15,10 @@ export const realOperations: Operations = {
   golden: ensureGoldenImage,
   clone: ensureCloned,
   prepare: ensurePrepared,
+  report: async (machine, options) => {
+    const { reportMachine } = await import('../../ensure/report_machine.ts')
+    return await reportMachine(machine, options)
+  },
   info: inspectMachine,
   list: inspectMachines,
 }

@@ -19,7 +19,7 @@ export interface ModuleArguments {
 }
 
 /** Of all operations, the options whose values are paths on the host. */
-const PATHS: ReadonlySet<string> = new Set(['vboxmanage', 'vboxUserHome', 'cloneFolder'])
+const PATHS: ReadonlySet<string> = new Set(['vboxmanage', 'vboxUserHome', 'cloneFolder', 'report'])
 
 /** Whether the value of an option is a path on the host, in which a leading `~` is the home folder. */
 export function isPathOption(name: string): boolean {
