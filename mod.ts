@@ -26,10 +26,12 @@ export type {
   InspectOptions,
   MergeOptions,
   RecoverOptions,
+  ReportOptions,
   UndoOptions,
 } from './lib/ensure/options.ts'
 export type { Progress } from './lib/ensure/progress.ts'
 export { recoverMachine } from './lib/ensure/recover.ts'
+export { type MachineReport, reportMachine } from './lib/ensure/report_machine.ts'
 export type {
   CloneDisk,
   CloneRef,
@@ -46,6 +48,7 @@ export type {
   MergeStep,
   RecoverStep,
   RestoreStep,
+  RunTimes,
   SnapshotRef,
   SnapshotStep,
   Step,

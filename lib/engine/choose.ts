@@ -121,7 +121,7 @@ export async function applyPlan(choice: EngineChoice, run: DirectRun): Promise<v
 }
 
 async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
-  const { files, manage, prepared, lockTimeout, onProgress, signal } = run
+  const { files, manage, prepared, lockTimeout, onProgress, onStepDone, signal } = run
   const { settings } = prepared.machine.inspection
   if (manage === undefined) {
     throw new VboxmergeError(
@@ -138,6 +138,7 @@ async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
     files,
     lockTimeout,
     onProgress,
+    ...(onStepDone === undefined ? {} : { onStepDone }),
     ...(signal === undefined ? {} : { signal }),
   })
   const after = (await inspect(files, settings.file, run.vboxUserHome)).inspection

@@ -2,8 +2,9 @@ import { listVolumes, type VolumeReport } from '../guest/free_space.ts'
 import type { Files } from '../io/files.ts'
 import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import type { Attachment } from '../machine/machine.ts'
+import type { Attachment, Uuid } from '../machine/machine.ts'
 import { describeVolume } from './describe_volumes.ts'
+import type { KnownFree } from './disk_maps.ts'
 import { examineState } from './examine_state.ts'
 import { type GuestState, presentGuestState } from './guest_states.ts'
 import { guestDisks, openGuestDisks, unreadableDisk } from './open_guest_disks.ts'
@@ -16,19 +17,49 @@ export interface VolumesContext {
   readonly scan: boolean
 }
 
+/** What was found on the disks of a machine's current state. */
+export interface CurrentVolumes {
+  readonly volumes: readonly VolumeInfo[]
+  /** What the guest does not use of the disk with a chain; of none where nobody scanned. */
+  readonly freeOf: (chain: readonly Uuid[]) => KnownFree | undefined
+}
+
+/**
+ * Tells the volumes of a machine's current state, and what of its disks they leave free; none where its disks
+ * cannot all be read here.
+ *
+ * @throws {VboxmergeError} `image_missing`, `image_corrupt`, `unsupported`; the signal's reason.
+ */
+export async function lookAtVolumes(
+  machine: Inspection,
+  { files, signal, scan }: VolumesContext,
+): Promise<CurrentVolumes> {
+  const state = presentGuestState(machine)
+  if (unreadableDisk(machine, state) !== undefined) return { volumes: [], freeOf: () => undefined }
+  const { reports, free } = scan
+    ? await scanned(machine, state, files, signal)
+    : { reports: await listed(state, files, signal), free: new Map<Uuid, KnownFree>() }
+  return {
+    volumes: reports.map(report =>
+      describeVolume(report, state.disks[report.disk]?.attachment as Attachment),
+    ),
+    freeOf: chain => free.get(chain.at(-1) ?? ''),
+  }
+}
+
 /**
  * Tells the volumes of a machine's current state; none where its disks cannot all be read here.
  *
  * @throws {VboxmergeError} `image_missing`, `image_corrupt`, `unsupported`; the signal's reason.
  */
-export async function currentVolumes(
-  machine: Inspection,
-  { files, signal, scan }: VolumesContext,
-): Promise<VolumeInfo[]> {
-  const state = presentGuestState(machine)
-  if (unreadableDisk(machine, state) !== undefined) return []
-  const reports = scan ? await scanned(machine, state, files, signal) : await listed(state, files, signal)
-  return reports.map(report => describeVolume(report, state.disks[report.disk]?.attachment as Attachment))
+export async function currentVolumes(machine: Inspection, context: VolumesContext): Promise<VolumeInfo[]> {
+  return [...(await lookAtVolumes(machine, context)).volumes]
+}
+
+interface Scanned {
+  readonly reports: readonly VolumeReport[]
+  /** By attached image. */
+  readonly free: ReadonlyMap<Uuid, KnownFree>
 }
 
 async function scanned(
@@ -36,9 +67,17 @@ async function scanned(
   state: GuestState,
   files: Files,
   signal: AbortSignal | undefined,
-): Promise<readonly VolumeReport[]> {
+): Promise<Scanned> {
   const blockSizes = state.disks.map(({ chain }) => machine.images.get(chain[0]?.id ?? '')?.header?.blockSize)
-  return (await examineState(files, state, blockSizes, signal)).volumes
+  const { volumes, disks } = await examineState(files, state, blockSizes, signal)
+  const free = new Map<Uuid, KnownFree>()
+  for (const [index, { attachment }] of state.disks.entries()) {
+    const found = disks[index]
+    const blockSize = blockSizes[index]
+    if (found === undefined || blockSize === undefined) continue
+    free.set(attachment.image, { blockSize, has: block => found.isFree(block) })
+  }
+  return { reports: volumes, free }
 }
 
 async function listed(

@@ -18,6 +18,8 @@ import { clonePlace, type WantedClone } from './plan_clone.ts'
 import { type CloneContext, type PreparedClone, prepareClone, presentFingerprint } from './prepare_clone.ts'
 import type { EnsureResult, MachineRef, MachineSummary } from './result.ts'
 import { openSession, type Session } from './session.ts'
+import { startTimes } from './step_times.ts'
+import { type RunWatch, withReport } from './with_report.ts'
 
 /**
  * Makes a second, flat machine of a state of a machine, unless it is there already.
@@ -33,7 +35,9 @@ export async function ensureClone(
 ): Promise<EnsureResult> {
   options.signal?.throwIfAborted()
   const session = await openSession(host, machine, options)
-  return await new EnsureCloneRun(host, session, wanted, options).perform()
+  return await withReport(host, session, options, async watch => {
+    return await new EnsureCloneRun(host, session, wanted, options, watch).perform()
+  })
 }
 
 /** One call of the operation; keeps what its parts share. */
@@ -42,12 +46,20 @@ class EnsureCloneRun {
   readonly #session: Session
   readonly #options: CheckedOptions
   readonly #context: CloneContext
+  readonly #watch: RunWatch
   #sharedBytes = 0
 
-  constructor(host: EnsureHost, session: Session, wanted: WantedClone, options: CheckedOptions) {
+  constructor(
+    host: EnsureHost,
+    session: Session,
+    wanted: WantedClone,
+    options: CheckedOptions,
+    watch: RunWatch,
+  ) {
     this.#host = host
     this.#session = session
     this.#options = options
+    this.#watch = watch
     this.#context = {
       files: host.files,
       session,
@@ -135,6 +147,8 @@ class EnsureCloneRun {
     if (prepared.step === undefined) return await this.#result(prepared, found.clone?.machine, false)
     const { registered } = machine.inspection.registration
     const present = found.clone?.machine
+    await this.#watch.before(machine.inspection)
+    const times = startTimes(1)
     const disks = await applyCloneRun({
       files: this.#host.files,
       source: machine,
@@ -163,7 +177,8 @@ class EnsureCloneRun {
       },
     })
     const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
-    return await this.#result(done, await this.#verify(done), true)
+    const taken = times.end()
+    return { ...(await this.#result(done, await this.#verify(done), true)), times: taken }
   }
 
   /** Blocks of zeros are found in the course of writing; only where the clone would not fit with them, before. */
@@ -263,6 +278,8 @@ class EnsureCloneRun {
   ): Promise<EnsureResult> {
     const { inspection } = machine
     const known = clone === undefined ? undefined : refOf(clone)
+    if (!changed) await this.#watch.before(inspection)
+    await this.#watch.after(clone ?? inspection)
     const result: EnsureResult = {
       ...this.#base(inspection, summarize(inspection), clone === undefined ? after : summarize(clone)),
       changed,

@@ -20,10 +20,12 @@ import {
   forecastDeletion,
   hasUnfinishedDeletion,
 } from './recover_virtualbox.ts'
-import type { EnsureResult, Step, Warning } from './result.ts'
+import type { EnsureResult, RunTimes, Step, Warning } from './result.ts'
 import { openSession, type Session } from './session.ts'
+import { type StepTimes, startTimes } from './step_times.ts'
 import { verifyOutcome } from './verify_outcome.ts'
 import type { Wanted } from './wanted.ts'
+import { type RunWatch, withReport } from './with_report.ts'
 
 /** Options of every operation, checked and with their defaults. */
 export type CheckedOptions = CommonOptions & EngineWish & { readonly lockTimeout: number }
@@ -42,8 +44,9 @@ export async function ensureWanted(
 ): Promise<EnsureResult> {
   options.signal?.throwIfAborted()
   const session = await openSession(host, machine, options)
-  const run = new EnsureRun(host, session, wanted, options)
-  return await run.perform()
+  return await withReport(host, session, options, async watch => {
+    return await new EnsureRun(host, session, wanted, options, watch).perform()
+  })
 }
 
 /** One call of an ensure operation; keeps what its parts share. */
@@ -52,14 +55,16 @@ class EnsureRun {
   readonly #session: Session
   readonly #options: CheckedOptions
   readonly #context: PrepareContext
+  readonly #watch: RunWatch
   #sharedBytes = 0
   /** Throws when the machine is not as its backup holds it. */
   #checkKept: (present: Inspection) => void = () => {}
 
-  constructor(host: EnsureHost, session: Session, wanted: Wanted, options: CheckedOptions) {
+  constructor(host: EnsureHost, session: Session, wanted: Wanted, options: CheckedOptions, watch: RunWatch) {
     this.#host = host
     this.#session = session
     this.#options = options
+    this.#watch = watch
     this.#context = {
       files: host.files,
       session,
@@ -73,14 +78,20 @@ class EnsureRun {
   async perform(): Promise<EnsureResult> {
     const { check } = this.#options
     let finished: FinishedDeletion | undefined
+    let recovery: RunTimes = { total: 0, steps: [] }
     if (await hasUnfinishedDeletion(this.#host, this.#session)) {
       if (check === true) return await forecastDeletion(this.#host, this.#session)
+      const times = startTimes(1)
       finished = await finishDeletion(this.#host, this.#session, this.#options)
+      recovery = times.end()
     }
     const result = await this.#ensure()
     if (finished === undefined) return result
     const warnings = [...finished.warnings, ...result.warnings]
-    return { ...result, changed: true, steps: [finished.step, ...result.steps], warnings }
+    const steps = [finished.step, ...result.steps]
+    const { total, steps: own } = result.times ?? { total: 0, steps: [] }
+    const times = { total: recovery.total + total, steps: [recovery.total, ...own] }
+    return { ...result, changed: true, steps, times, warnings }
   }
 
   async #ensure(): Promise<EnsureResult> {
@@ -145,11 +156,14 @@ class EnsureRun {
     // What few runs need is loaded by those.
     const content = compares ? await import('./verify_content.ts') : undefined
     const expected = await content?.expectContent(this.#context, prepared)
-    await applyPlan(prepared.choice, await this.#engineRun(prepared))
+    await this.#watch.before(prepared.machine.inspection, prepared.measured.free)
+    const times = startTimes(prepared.plan.steps.length)
+    await applyPlan(prepared.choice, await this.#engineRun(prepared, times))
+    const taken = times.end()
     const after = await verifyOutcome(this.#context, prepared)
     if (expected !== undefined) await content?.compareContent(this.#context, expected, after)
     const result = await this.#result(prepared, after, prepared.plan.steps)
-    return { ...result, warnings: [...result.warnings, ...(expected?.warnings ?? [])] }
+    return { ...result, times: taken, warnings: [...result.warnings, ...(expected?.warnings ?? [])] }
   }
 
   async #applyWithBackup(planned: PreparedRun, folder: string): Promise<EnsureResult> {
@@ -191,7 +205,7 @@ class EnsureRun {
       await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
   }
 
-  async #engineRun(prepared: PreparedRun): Promise<DirectRun> {
+  async #engineRun(prepared: PreparedRun, times: StepTimes): Promise<DirectRun> {
     const { lockTimeout, signal } = this.#options
     const { inspection } = prepared.machine
     const needsManage =
@@ -213,6 +227,7 @@ class EnsureRun {
       lockTimeout,
       now: this.#host.now(),
       onProgress: this.#context.onProgress,
+      onStepDone: times.stepDone,
       onShared: bytes => {
         this.#sharedBytes += bytes
       },
@@ -223,6 +238,7 @@ class EnsureRun {
 
   async #result(before: PreparedRun, after: PreparedRun, steps: readonly Step[] = []): Promise<EnsureResult> {
     const { settings, registration } = before.machine.inspection
+    await this.#watch.after(after.machine.inspection, after.measured.free)
     const result: EnsureResult = {
       changed: steps.length > 0,
       machine: {

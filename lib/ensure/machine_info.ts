@@ -57,7 +57,11 @@ export async function inspectMachines(options: InspectOptions = {}): Promise<Mac
   return infos
 }
 
-/** Tells what is known of a machine that was found. */
+/**
+ * Tells what is known of a machine that was found.
+ *
+ * @throws As `inspectMachine` does.
+ */
 export async function describeMachine(
   host: EnsureHost,
   session: Session,
@@ -112,7 +116,8 @@ function inaccessible(machine: MachineRef, error: VboxmergeError): MachineInfo {
   }
 }
 
-function describeSnapshots({ settings }: Inspection): SnapshotInfo[] {
+/** Tells the snapshots of a machine, parents before their children. */
+export function describeSnapshots({ settings }: Inspection): SnapshotInfo[] {
   return [...eachSnapshot(settings.rootSnapshot)].map(({ id, name, parent, timeStamp }) => ({
     id,
     name,
@@ -122,7 +127,8 @@ function describeSnapshots({ settings }: Inspection): SnapshotInfo[] {
   }))
 }
 
-function describeImage(machine: Inspection, { medium, header, fileSize }: InspectedImage): ImageInfo {
+/** Tells what is known of an image of a machine. */
+export function describeImage(machine: Inspection, { medium, header, fileSize }: InspectedImage): ImageInfo {
   return {
     id: medium.id,
     path: medium.path,

@@ -27,6 +27,8 @@ export interface CommonOptions {
   readonly backup?: string
   /** Adds the SHA-256 of each whole virtual disk to the result. Default false. */
   readonly digest?: boolean
+  /** Path of a web page (HTML) to write that tells what was done, or with `check` what would be. */
+  readonly report?: string
   /** Is told about the progress of long work. */
   readonly onProgress?: (progress: Progress) => void
   /** Stops the work; the promise rejects with its reason. */
@@ -86,7 +88,7 @@ export interface CloneOptions extends Omit<CommonOptions, 'backup'> {
 
 /** Options of `recoverMachine`. */
 export interface RecoverOptions
-  extends Omit<CommonOptions, 'engine' | 'registration' | 'discardSavedState'> {}
+  extends Omit<CommonOptions, 'engine' | 'registration' | 'discardSavedState' | 'report'> {}
 
 /** Options of `undoRun`. */
 export interface UndoOptions
@@ -111,4 +113,10 @@ export interface InspectOptions {
   readonly signal?: AbortSignal
   /** A caller's own zx `$`, used for every call of VBoxManage. */
   readonly $?: unknown
+}
+
+/** Options of `reportMachine`. */
+export interface ReportOptions extends InspectOptions {
+  /** Path of the page. Default: named like the machine, in the working directory. `-` writes no file. */
+  readonly output?: string
 }

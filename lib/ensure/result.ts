@@ -186,6 +186,16 @@ export interface CloneRef extends Omit<MachineRef, 'id'> {
   readonly id: Uuid | null
 }
 
+/** How long the work took, without looking before and after, in seconds. */
+export interface RunTimes {
+  readonly total: number
+  /**
+   * By step: its own time where the engine does one step after the other, or where there was only one; else null,
+   * as the `direct` engine does several in one pass.
+   */
+  readonly steps: readonly (number | null)[]
+}
+
 /** What every ensure operation resolves to. */
 export interface EnsureResult {
   /** True exactly when the plan held a step. */
@@ -196,6 +206,8 @@ export interface EnsureResult {
   readonly engine: EngineName
   readonly engineReason: string
   readonly steps: readonly Step[]
+  /** Present when something was done. */
+  readonly times?: RunTimes
   /** Of a clone operation: the machine that is cloned. */
   readonly before: MachineSummary
   /** In check mode the forecast. Of a clone operation: the clone. */

@@ -31,16 +31,17 @@ export function temporaryOf(path: string): string {
   return `${path}.vboxmerge-tmp`
 }
 
-/** Puts content in the place of a file in one step that a crash cannot split. */
+/** Puts content in the place of a file in one step that a crash cannot split; owner and mode as with `writeNewFile`. */
 export async function replaceFile(
   files: Files,
   path: string,
   bytes: Uint8Array,
   like: string | undefined,
+  owner?: Pick<FileStat, 'mode' | 'owner' | 'group'>,
 ): Promise<void> {
   const temporary = temporaryOf(path)
   await removeIfThere(files, temporary)
-  await writeNewFile(files, temporary, bytes, like)
+  await writeNewFile(files, temporary, bytes, like, owner)
   await files.rename(temporary, path)
   await files.syncFolder(dirname(path))
 }

@@ -144,6 +144,16 @@ export const commonEntries: Entries<CommonOptions, WithDefaults<CommonOptions>> 
     }),
   ),
   ...digestEntries,
+  report: v.exactOptional(
+    option(path, {
+      group: 'common',
+      description:
+        'write a web page (HTML) that tells what was done, or with check (which then writes this alone) what would ' +
+        'be; of what has that name already, only an older report is replaced',
+      wanted: 'a path',
+      argument: 'FILE',
+    }),
+  ),
   onProgress: v.exactOptional(
     option(progressListener, {
       group: 'common',

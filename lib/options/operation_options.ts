@@ -6,6 +6,7 @@ import type {
   InspectOptions,
   MergeOptions,
   RecoverOptions,
+  ReportOptions,
   UndoOptions,
 } from '../ensure/options.ts'
 
@@ -28,6 +29,7 @@ export interface OperationOptions {
   readonly prepare: PrepareOptions
   readonly recover: RecoverOptions
   readonly undo: UndoOptions
+  readonly report: ReportOptions
   readonly info: InspectOptions
   readonly list: InspectOptions
 }
@@ -44,6 +46,8 @@ type WithoutDefault =
   | 'backup'
   | 'cloneName'
   | 'cloneFolder'
+  | 'report'
+  | 'output'
   | 'onProgress'
   | 'signal'
   | '$'

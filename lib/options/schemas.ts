@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { cloningEntries } from './cloning_entries.ts'
 import { codeEntries, commonEntries, digestEntries, placeEntries } from './common_entries.ts'
 import { compactingEntries, snapshotEntries } from './compacting_entries.ts'
-import { option } from './declare.ts'
+import { option, path } from './declare.ts'
 import { baseSnapshotEntries, mergingEntries, ownSnapshotEntries } from './merging_entries.ts'
 import type { OperationName, OperationOptions, ParsedOptions } from './operation_options.ts'
 import { exactly } from './same_type.ts'
@@ -65,6 +65,21 @@ const undoEntries = {
   ]).entries,
 }
 
+const reportEntries = {
+  output: v.exactOptional(
+    option(path, {
+      group: 'inspection',
+      description:
+        'where to write the page, - for standard output; of what has that name already, only an older report is ' +
+        'replaced',
+      wanted: 'a path, or -',
+      argument: 'FILE',
+      defaultText: 'named like the machine, in the working directory',
+    }),
+  ),
+  ...inspectEntries,
+}
+
 /** The base snapshot that may stay is the one that is to be taken, unless another is named. */
 function withBaseSnapshot<Options extends { baseSnapshot?: string | false; snapshotName: string }>(
   options: Options,
@@ -93,9 +108,10 @@ const schemas = {
   golden: forOperation<'golden'>()(v.pipe(v.strictObject(goldenEntries), v.transform(withBaseSnapshot))),
   prepare: forOperation<'prepare'>()(v.pipe(v.strictObject(prepareEntries), v.transform(withBaseSnapshot))),
   recover: forOperation<'recover'>()(
-    v.omit(v.strictObject(commonEntries), ['engine', 'registration', 'discardSavedState']),
+    v.omit(v.strictObject(commonEntries), ['engine', 'registration', 'discardSavedState', 'report']),
   ),
   undo: forOperation<'undo'>()(v.strictObject(undoEntries)),
+  report: forOperation<'report'>()(v.strictObject(reportEntries)),
   info: forOperation<'info'>()(v.strictObject(inspectEntries)),
   list: forOperation<'list'>()(v.strictObject(inspectEntries)),
 }

@@ -7,6 +7,8 @@ declare -A packages=(
   [ansible-lint]=ansible-lint
   [ansible-playbook]=ansible-core
   [qemu-img]=qemu-utils
+  # pages as a browser has them
+  [chromium]=chromium
   # guest file systems
   [mkfs.ext4]=e2fsprogs
   [mkfs.xfs]=xfsprogs

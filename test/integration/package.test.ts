@@ -21,6 +21,7 @@ const PUBLIC_VALUES = [
   'inspectMachine',
   'inspectMachines',
   'recoverMachine',
+  'reportMachine',
   'undoRun',
 ]
 const PUBLIC_TYPES = [
@@ -45,6 +46,7 @@ const PUBLIC_TYPES = [
   'InspectOptions',
   'MachineInfo',
   'MachineRef',
+  'MachineReport',
   'MachineSummary',
   'MediumType',
   'MergeOptions',
@@ -54,7 +56,9 @@ const PUBLIC_TYPES = [
   'Progress',
   'RecoverOptions',
   'RecoverStep',
+  'ReportOptions',
   'RestoreStep',
+  'RunTimes',
   'SnapshotInfo',
   'SnapshotRef',
   'SnapshotStep',
@@ -119,6 +123,10 @@ t.test('importers load no command line, and neither they nor a run without work 
   t.ok(loaded.has('valibot'))
   await follow('cli.js')
   t.ok(loaded.has('commander'))
+  for (const file of [...loaded].filter(name => name.endsWith('.js'))) {
+    const text = await readFile(join(root, 'dist', file), 'utf8')
+    t.notMatch(text, 'This page is complete in itself', `${file} holds nothing that only reports need`)
+  }
   t.notOk(loaded.has('zx') || loaded.has('zx/core'))
 })
 

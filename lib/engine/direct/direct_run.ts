@@ -21,6 +21,8 @@ export interface DirectRun {
   readonly lockTimeout: number
   readonly now: Date
   readonly onProgress: (progress: Progress) => void
+  /** Is told the index of each step that is done, by an engine that does one after the other. */
+  readonly onStepDone?: (index: number) => void
   /** Is told of bytes of images that were not copied, because files can share them. */
   readonly onShared: (bytes: number) => void
   readonly signal: AbortSignal | undefined

@@ -132,6 +132,22 @@ const info: CommandDescription = {
   ],
 }
 
+const report: CommandDescription = {
+  operation: 'report',
+  word: 'report',
+  takesMachine: true,
+  summary: 'write a web page on a machine as it is',
+  description:
+    'Writes a page (HTML, one file that needs no network) on a machine as it is: its snapshots, its images, what each ' +
+    'part of its disks is made of, its volumes, and what each command would do. Changes nothing of the machine. ' +
+    `The other commands write one with --report. ${MACHINE_NOTE}`,
+  examples: [
+    ['report web', 'write web.html into the working directory'],
+    ['report web --scan --output /srv/www/web.html', 'with what compaction would save'],
+    ['golden web --report golden.html', 'tell what a command did'],
+  ],
+}
+
 const list: CommandDescription = {
   operation: 'list',
   word: 'list',
@@ -173,5 +189,6 @@ export const COMMANDS: readonly CommandDescription[] = [
   recover,
   undo,
   info,
+  report,
   list,
 ]

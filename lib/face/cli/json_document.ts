@@ -1,3 +1,4 @@
+import type { MachineReport } from '../../ensure/report_machine.ts'
 import type { EnsureResult } from '../../ensure/result.ts'
 import { EXIT_STATUS, type VboxmergeError } from '../../errors.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
@@ -8,12 +9,25 @@ export type DocumentData = Readonly<Record<string, unknown>>
 
 /** Says what an operation that came to its end has done; the keys are the same whatever that was. */
 export function resultData(result: EnsureResult): DocumentData {
-  return toData({ failed: false, skipped: null, clone: null, backup: null, digests: null, ...result })
+  return toData({
+    failed: false,
+    skipped: null,
+    clone: null,
+    backup: null,
+    digests: null,
+    times: null,
+    ...result,
+  })
 }
 
 /** Says what is known of machines. */
 export function machinesData(machines: readonly MachineInfo[]): DocumentData {
   return toData({ failed: false, changed: false, machines: machines.map(withAllKeys) })
+}
+
+/** Says what is known of a machine that a report was written on, and where that is. */
+export function reportData({ info, file }: MachineReport): DocumentData {
+  return { ...machinesData([info]), report: file }
 }
 
 /** Says what is known of a failure. */

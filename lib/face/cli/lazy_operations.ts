@@ -12,6 +12,7 @@ export const lazyOperations: Operations = {
   clone: async (machine, options) => await (await load()).clone(machine, options),
   recover: async (machine, options) => await (await load()).recover(machine, options),
   undo: async (folder, options) => await (await load()).undo(folder, options),
+  report: async (machine, options) => await (await load()).report(machine, options),
   info: async (machine, options) => await (await load()).info(machine, options),
   list: async options => await (await load()).list(options),
 }

@@ -6,8 +6,10 @@ import type {
   InspectOptions,
   MergeOptions,
   RecoverOptions,
+  ReportOptions,
   UndoOptions,
 } from '../../ensure/options.ts'
+import type { MachineReport } from '../../ensure/report_machine.ts'
 import type { EnsureResult } from '../../ensure/result.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
 import type { PrepareOptions } from '../../options/operation_options.ts'
@@ -23,6 +25,7 @@ export interface Operations {
   readonly recover: (machine: string, options: RecoverOptions) => Promise<EnsureResult>
   /** Takes the folder of a backup. */
   readonly undo: (folder: string, options: UndoOptions) => Promise<EnsureResult>
+  readonly report: (machine: string, options: ReportOptions) => Promise<MachineReport>
   readonly info: (machine: string, options: InspectOptions) => Promise<MachineInfo>
   readonly list: (options: InspectOptions) => Promise<readonly MachineInfo[]>
 }

@@ -19,6 +19,10 @@ export const realOperations: Operations = {
   prepare: ensurePrepared,
   recover: recoverMachine,
   undo: undoRun,
+  report: async (machine, options) => {
+    const { reportMachine } = await import('../../ensure/report_machine.ts')
+    return await reportMachine(machine, options)
+  },
   info: inspectMachine,
   list: inspectMachines,
 }

@@ -1,16 +1,17 @@
+import type { MachineReport } from '../../ensure/report_machine.ts'
 import type { EnsureResult, Warning } from '../../ensure/result.ts'
 import { EXIT_STATUS, toVboxmergeError, VboxmergeError } from '../../errors.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
 import { helpText } from './argument_parser.ts'
 import { asksForJson, type Invocation, readCommandLine, suggestCommand } from './command_line.ts'
 import { listenForInterruption } from './interruption.ts'
-import { failureData, machinesData, resultData, writeDocument } from './json_document.ts'
+import { failureData, machinesData, reportData, resultData, writeDocument } from './json_document.ts'
 import { painterFor } from './paint.ts'
 import { createProgressDisplay, type ProgressMode } from './progress_display.ts'
 import { renderInfo, renderList } from './render_info.ts'
 import { renderResult } from './render_result.ts'
 import type { Surroundings } from './surroundings.ts'
-import { escapeLines } from './text.ts'
+import { escapeLines, escapeName } from './text.ts'
 
 type Run = Extract<Invocation, { kind: 'run' }>
 
@@ -76,6 +77,7 @@ async function perform(
   const { operations } = surroundings
   if (command.operation === 'list') return listed(await operations.list(options))
   if (command.operation === 'info') return inspected(await operations.info(machine, options), surroundings)
+  if (command.operation === 'report') return reported(await operations.report(machine, options))
   const result = await operations[command.operation](machine, { ...options, onProgress })
   return ensured(result, given.check === true, surroundings)
 }
@@ -88,6 +90,13 @@ function ensured(result: EnsureResult, check: boolean, surroundings: Surrounding
 function inspected(info: MachineInfo, surroundings: Surroundings): Outcome {
   const text = renderInfo(info, painterFor('stdout', surroundings))
   return { json: writeDocument(machinesData([info])), text, warnings: info.warnings }
+}
+
+function reported(report: MachineReport): Outcome {
+  const { info, file, html } = report
+  const text =
+    file === null ? html : `${escapeName(info.machine.name)}: the report is in ${escapeName(file)}\n`
+  return { json: writeDocument(reportData(report)), text, warnings: info.warnings }
 }
 
 function listed(machines: readonly MachineInfo[]): Outcome {

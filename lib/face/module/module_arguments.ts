@@ -19,7 +19,7 @@ export interface ModuleArguments {
 }
 
 /** Of all operations, the options whose values are paths on the host. */
-const PATHS: ReadonlySet<string> = new Set(['vboxmanage', 'vboxUserHome', 'cloneFolder', 'backup'])
+const PATHS: ReadonlySet<string> = new Set(['vboxmanage', 'vboxUserHome', 'cloneFolder', 'backup', 'report'])
 
 /** Unknown options that are told one by one. Looking for what is meant takes time. */
 const MOST_NAMED = 20

@@ -97,6 +97,11 @@ const goldenImage: ModuleDescription = {
     machine: web
   register: golden
 
+- name: Make it, and write a page on what was done that can go with the image
+  vboxmerge.virtualbox.vbox_golden_image:
+    machine: web
+    report: ~/reports/web.html
+
 - name: Say what was gained
   ansible.builtin.debug:
     msg: "{{ (golden.before.bytes - golden.after.bytes) | human_readable }}"

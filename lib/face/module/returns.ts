@@ -1,8 +1,8 @@
 /** What Ansible's documentation says of a key of a result. */
 export interface ReturnValue {
   readonly description: string
-  readonly type: 'bool' | 'int' | 'str' | 'list' | 'dict'
-  readonly elements?: 'str' | 'dict'
+  readonly type: 'bool' | 'int' | 'float' | 'str' | 'list' | 'dict'
+  readonly elements?: 'str' | 'float' | 'dict'
   readonly returned: string
   readonly contains?: Readonly<Record<string, ReturnValue>>
 }
@@ -105,6 +105,18 @@ const ensureReturns: Readonly<Record<string, ReturnValue>> = {
     kind: text('For example C(merge), C(compact), C(snapshot).'),
     forecast: dict('Bytes read, written, and freed on the host.'),
   }),
+  times: dict(
+    'How long the work took, without looking before and after, in seconds; null when nothing was done.',
+    {
+      total: { description: 'All of it.', type: 'float', returned: SUCCESS },
+      steps: {
+        description: 'Each step, in their order; null for one that was done in one pass with others.',
+        type: 'list',
+        elements: 'float',
+        returned: SUCCESS,
+      },
+    },
+  ),
   before: summary('The machine before the work.'),
   after: summary('The machine after the work; in check mode the forecast.'),
   shared_bytes: whole('Bytes that files share now instead of having been copied.'),

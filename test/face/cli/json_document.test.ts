@@ -16,7 +16,15 @@ t.test('--json prints one document in snake_case', async t => {
     changed: true,
     engine_reason: 'it can carry out the whole plan',
     machine: { settings_file: '/vms/web/web.vbox' },
-    steps: [{ kind: 'snapshot', name: 'keepThisName', forecast: { read_bytes: 10, freed_bytes: 30 } }],
+    seconds: null,
+    steps: [
+      {
+        kind: 'snapshot',
+        name: 'keepThisName',
+        seconds: null,
+        forecast: { read_bytes: 10, freed_bytes: 30 },
+      },
+    ],
     before: { allocated_bytes: Number, current_snapshot: { name: 'newest' } },
   })
   t.notMatch(stdout, /"[a-z]+[A-Z]\w*":/, 'no key is left in camelCase')
@@ -32,6 +40,7 @@ t.test('a result has the same keys whatever was done', async t => {
   const plain = await keysOf({})
   t.strictSame(await keysOf({ skipped: 'busy' }), plain)
   t.strictSame(await keysOf({ digests }), plain)
+  t.strictSame(await keysOf({ times: { total: 1.5, steps: [1.5] } }), plain)
   const clone = {
     name: 'web Clone',
     id: null,

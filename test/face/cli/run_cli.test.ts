@@ -2,7 +2,7 @@ import t from 'tap'
 import { type ErrorCode, EXIT_STATUS, VboxmergeError } from '../../../lib/errors.ts'
 import type { Operations } from '../../../lib/face/cli/operations.ts'
 import { runFake } from './fixtures/fake_surroundings.ts'
-import { FORECAST, SUMMARY, sampleInfo, sampleResult } from './fixtures/samples.ts'
+import { FORECAST, SUMMARY, sampleInfo, sampleReport, sampleResult } from './fixtures/samples.ts'
 
 const MERGE_STEP = {
   kind: 'merge',
@@ -274,4 +274,22 @@ t.test('an operation that came to its end in spite of a signal has succeeded', a
     },
   })
   t.equal(status, 0)
+})
+
+t.test('report says where the page is, and prints it where - is asked for', async t => {
+  const written = await runFake(['report', 'web', '--output', 'x.html', '--scan'])
+  t.strictSame(
+    [written.status, written.stdout, written.stderr],
+    [0, 'web: the report is in /work/web.html\n', ''],
+  )
+  t.match(written.calls, [{ operation: 'report', machine: 'web', options: { output: 'x.html', scan: true } }])
+  const report = async () => sampleReport({ file: null })
+  const printed = await runFake(['report', 'web', '--output', '-'], { operations: { report } })
+  t.equal(printed.stdout, '<p>The page.</p>\n')
+  const { stdout } = await runFake(['report', 'web', '--json'])
+  t.match(JSON.parse(stdout), {
+    failed: false,
+    report: '/work/web.html',
+    machines: [{ machine: { name: 'web' } }],
+  })
 })

@@ -84,7 +84,7 @@ const STRINGS: Readonly<Record<string, unknown>> = {
   digest: '1',
   scan: 1,
 }
-const PLACES = ['vboxmanage', 'vbox_user_home']
+const PLACES = ['vboxmanage', 'vbox_user_home', 'report']
 
 async function optionsOf(name: string): Promise<string[]> {
   const text = await readFile(join(modulesFolder, `${name}.yml`), 'utf8')
@@ -265,6 +265,22 @@ t.test('~ stands for the home folder where a clone is to be, too', async t => {
     changed: true,
     clone: { settings_file: join(home, 'copy', 'web Clone.vbox') },
   })
+})
+
+t.test('a report is written where ~ says, also in check mode', async t => {
+  const home = await quickFolder(t)
+  const made = await webIn(home)
+  const { document } = await runBuilt('vbox_merged', {
+    input: {
+      machine: made.folder,
+      vbox_user_home: '~/registry',
+      report: '~/report.html',
+      _ansible_check_mode: true,
+    },
+    env: { HOME: home },
+  })
+  t.match(document, { failed: false, changed: true, times: null, warnings: [] })
+  t.match(await readFile(join(home, 'report.html'), 'utf8'), 'A plan: nothing has been changed')
 })
 
 t.test('a machine is found by a number that is its name, and by ~', async t => {

@@ -64,8 +64,8 @@ t.test('check and names in another style are unknown options', async t => {
   t.strictSame(String(document.msg).split('\n'), [
     'Unknown option "check"; use Ansible\'s check mode, {"_ansible_check_mode": true}',
     'Unknown option "whenBusy"; did you mean "when_busy"?',
-    'Unknown option "onProgress"; there are: machine, skip, count, discard_current_state, branches, from, base_snapshot, engine, registration, vboxmanage, vbox_user_home, lock_timeout, when_busy, discard_saved_state, verify, backup, digest',
-    'Unknown option "zz"; there are: machine, skip, count, discard_current_state, branches, from, base_snapshot, engine, registration, vboxmanage, vbox_user_home, lock_timeout, when_busy, discard_saved_state, verify, backup, digest',
+    'Unknown option "onProgress"; there are: machine, skip, count, discard_current_state, branches, from, base_snapshot, engine, registration, vboxmanage, vbox_user_home, lock_timeout, when_busy, discard_saved_state, verify, backup, digest, report',
+    'Unknown option "zz"; there are: machine, skip, count, discard_current_state, branches, from, base_snapshot, engine, registration, vboxmanage, vbox_user_home, lock_timeout, when_busy, discard_saved_state, verify, backup, digest, report',
   ])
   const bare = await runFakeModule(task, { machine: '' })
   t.match(bare.document.msg, /^Option "machine" is empty; give a registered name, a UUID, or the path/)
