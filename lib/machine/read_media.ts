@@ -23,7 +23,7 @@ interface GrowingMedium extends Medium {
  * Reads the hard disks of a media registry.
  *
  * @param holder the element that holds the `MediaRegistry`: `Machine` or `Global`
- * @throws VboxmergeError `settings_corrupt` when an attribute is missing or a UUID is there twice;
+ * @throws VboxmergeError `settings_corrupt` when an attribute is missing, a UUID is there twice, or a format has no name;
  * `unsupported` for an unknown type
  */
 export function readMedia(doc: SettingsDocument, holder: XmlElement): Medium[] {
@@ -63,13 +63,23 @@ function readMedium(
     id: requiredUuid(doc, element),
     location,
     path: resolve(dirname(doc.file), location),
-    format: requiredAttribute(doc, element, 'format'),
+    format: readFormat(doc, element),
     type: parent === undefined ? readType(doc, element) : undefined,
     autoReset: readBoolean(doc, element, 'autoReset') ?? false,
     encrypted: parent?.encrypted === true || hasKeys(element),
     parent: parent?.id,
     children: [],
   }
+}
+
+/** Every format that VirtualBox knows has a name of letters and figures. */
+function readFormat(doc: SettingsDocument, element: XmlElement): string {
+  const format = requiredAttribute(doc, element, 'format')
+  if (/^[A-Za-z0-9]{1,32}$/.test(format)) return format
+  throw settingsCorrupt(
+    doc.file,
+    `the format of a hard disk is ${JSON.stringify(format.slice(0, 80))}, which is no name of one`,
+  )
 }
 
 /** A base without a type is a normal one. */

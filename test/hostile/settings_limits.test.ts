@@ -111,6 +111,14 @@ const HOSTILE: Readonly<
     'settings_corrupt',
     /is listed twice/,
   ],
+  'a format with a line end in it': [
+    settings(
+      `<MediaRegistry><HardDisks><HardDisk uuid="${uuid(2)}" location="a.vdi" format="x&#10;error: all is well"/>` +
+        '</HardDisks></MediaRegistry>',
+    ),
+    'settings_corrupt',
+    /the format of a hard disk is "x\\nerror: all is well"/,
+  ],
   'a NUL': [settings('\0'), 'settings_corrupt', /character that XML forbids/],
   'half of a surrogate pair by number': [
     settings('', ' OSType="&#xD800;"'),

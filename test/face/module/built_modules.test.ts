@@ -13,7 +13,7 @@ import { fingerprintsOf } from '../../fixtures/observed_machine.ts'
 import { quickFolder } from '../../fixtures/quick_folder.ts'
 import { moduleNames, modulesFolder, runBuilt } from './fixtures/built_module.ts'
 
-const SIZE_LIMIT = 400_000
+const SIZE_LIMIT = 450_000
 
 async function webIn(home: string, snapshots: readonly string[] = ['one', 'two']): Promise<MadeMachine> {
   const folder = join(home, 'web')
