@@ -49,7 +49,7 @@ const NO_LINKS = new Set(['EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', '
  */
 export async function makeBackup(job: BackupJob): Promise<string> {
   const { files, machine, folder, now } = job
-  await refusePlace(job)
+  await checkBackupPlace(files, machine, folder)
   const place = await freePlace(files, folder, machine.settings.name, now)
   await files.makeFolder(place)
   try {
@@ -83,9 +83,17 @@ export async function removeBackup(files: Files, place: string): Promise<void> {
   await files.syncFolder(dirname(place))
 }
 
-/** What lies in the machine's folder goes with the machine, and is looked through by those who look for machines. */
-async function refusePlace({ files, machine, folder }: BackupJob): Promise<void> {
-  const { settings } = machine
+/**
+ * Checks that a folder may hold backups of a machine: what lies in the machine's own folder goes with the machine.
+ *
+ * @param folder Absolute path.
+ * @throws {VboxmergeError} `unsupported`.
+ */
+export async function checkBackupPlace(
+  files: Files,
+  { settings }: Pick<Inspection, 'settings'>,
+  folder: string,
+): Promise<void> {
   const there = await realFolder(files, folder)
   for (const own of [dirname(settings.file), settings.snapshotFolder]) {
     if (!isInside(await realFolder(files, own), there)) continue

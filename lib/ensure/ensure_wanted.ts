@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
@@ -171,7 +172,7 @@ class EnsureRun {
 
   async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
     const { files, processes } = this.#host
-    const { lockTimeout, signal, check } = this.#options
+    const { lockTimeout, signal, check, backup } = this.#options
     const { vboxUserHome, manage } = this.#session
     const seen = processes === undefined ? {} : { processes }
     // Whoever only asks does not wait.
@@ -184,6 +185,10 @@ class EnsureRun {
       signal,
       ...seen,
     })
+    if (backup !== undefined) {
+      const { checkBackupPlace } = await import('../backup/make_backup.ts')
+      await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
+    }
     if (choice.name === 'direct')
       await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
   }

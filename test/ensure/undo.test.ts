@@ -100,6 +100,12 @@ t.test('a backup needs room, and a place outside the machine', async t => {
       runWithBackup(files, made.settingsFile, WANTED.merged, inside),
       hasCode('unsupported', /inside the machine's own folder/),
     )
+    const check = { ...PLAIN_OPTIONS, backup: inside, check: true }
+    await t.rejects(
+      ensureWanted(made.settingsFile, WANTED.merged, check, plainHost(files)),
+      hasCode('unsupported', /inside the machine's own folder/),
+      'check mode says so, too',
+    )
   }
   await t.rejects(
     runWithBackup(files, made.settingsFile, WANTED.merged, made.settingsFile),
