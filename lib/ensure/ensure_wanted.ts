@@ -155,12 +155,12 @@ class EnsureRun {
     const context = { host: this.#host, session: this.#session, onProgress, signal }
     const { checkAsKept, failureWithBackup, keepBackup, noteOutcome } = await import('./keep_backup.ts')
     const kept = planned.machine.inspection
-    const backup = await keepBackup(context, planned, folder)
+    const { folder: backup, isShared } = await keepBackup(context, planned, folder)
     try {
       // It may have taken long, and our lock keeps no one from starting the machine in VirtualBox.
       const prepared = await prepare(this.#context, planned)
       checkAsKept(kept, prepared.machine.inspection)
-      await this.#checkRefusals(prepared)
+      await this.#checkRefusals(prepared, isShared)
       this.#checkKept = present => checkAsKept(kept, present)
       const result = await this.#apply(prepared)
       const warnings = await noteOutcome(context, backup)
@@ -170,7 +170,8 @@ class EnsureRun {
     }
   }
 
-  async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
+  /** @param isShared Whether images share their place on the disk with a backup. */
+  async #checkRefusals({ machine, plan, choice }: PreparedRun, isShared = false): Promise<void> {
     const { files, processes } = this.#host
     const { lockTimeout, signal, check, backup } = this.#options
     const { vboxUserHome, manage } = this.#session
@@ -190,7 +191,7 @@ class EnsureRun {
       await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
     }
     if (choice.name === 'direct')
-      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
+      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
   }
 
   async #engineRun(prepared: PreparedRun): Promise<DirectRun> {

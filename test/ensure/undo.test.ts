@@ -118,6 +118,23 @@ t.test('a backup needs room, and a place outside the machine', async t => {
   t.same(await files.list(BACKUPS), [], 'and nothing is left of the backup')
 })
 
+t.test('writing to images that share their place with a backup takes room', async t => {
+  const full = { 0: 1, 1: 2, 2: 3, 3: 4 }
+  const spec: MachineSpec = {
+    layout: 'small',
+    disks: [{ ...disk, content: { base: full, one: full } }],
+    snapshots: ['one'],
+  }
+  const { files, made } = await make(spec, { sharing: true })
+  const before = await contentOf(files)
+  files.freeBytes = 512 * 1024
+  await t.rejects(runWithBackup(files, made.settingsFile, WANTED.merged), hasCode('no_space'))
+  t.same(differences(before, await contentOf(files)), [])
+  t.same(await files.list(BACKUPS), [])
+  files.freeBytes = 2 ** 30
+  t.ok((await runWithBackup(files, made.settingsFile, WANTED.merged)).changed)
+})
+
 t.test('undo needs room, and changes nothing without', async t => {
   const { files, made } = await make(chain)
   const before = await contentOf(files)
