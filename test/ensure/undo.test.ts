@@ -122,7 +122,7 @@ t.test('writing to images that share their place with a backup takes room', asyn
   const full = { 0: 1, 1: 2, 2: 3, 3: 4 }
   const spec: MachineSpec = {
     layout: 'small',
-    disks: [{ ...disk, content: { base: full, one: full } }],
+    disks: [{ ...disk, content: { base: full, current: full } }],
     snapshots: ['one'],
   }
   const { files, made } = await make(spec, { sharing: true })
