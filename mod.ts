@@ -30,7 +30,7 @@ export type {
   UndoOptions,
 } from './lib/ensure/options.ts'
 export type { Progress } from './lib/ensure/progress.ts'
-export { recoverMachine } from './lib/ensure/recover.ts'
+export { recoverMachine } from './lib/ensure/recover_machine.ts'
 export { type MachineReport, reportMachine } from './lib/ensure/report_machine.ts'
 export type {
   CloneDisk,
@@ -57,7 +57,7 @@ export type {
   UndoStep,
   Warning,
 } from './lib/ensure/result.ts'
-export { undoRun } from './lib/ensure/undo.ts'
+export { undoRun } from './lib/ensure/undo_run.ts'
 export { type ErrorCode, type ErrorDetails, EXIT_STATUS, VboxmergeError } from './lib/errors.ts'
 export type {
   ImageInfo,

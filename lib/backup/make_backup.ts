@@ -36,6 +36,14 @@ export interface BackupJob {
   readonly onProgress: (done: number, total: number) => void
 }
 
+/** A backup that was made. */
+export interface MadeBackup {
+  /** Absolute path. */
+  readonly folder: string
+  /** Whether files of the machine share their place on the disk with it, so that writing to them takes room. */
+  readonly isShared: boolean
+}
+
 /** The names that tell of a file system without hard links, or of another one. */
 const NO_LINKS = new Set(['EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK', 'UNKNOWN'])
 
@@ -43,13 +51,13 @@ const NO_LINKS = new Set(['EPERM', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', '
  * Keeps the settings and some files of a machine in a new folder, and its manifest last. Nothing is left of it when
  * that fails.
  *
- * @returns Absolute path of the new folder.
+ * @returns The new folder.
  * @throws {VboxmergeError} `unsupported` for a folder inside the machine's own, `no_space`, `machine_locked` when a
  * file changes meanwhile; the signal's reason; an error of the file system.
  */
-export async function makeBackup(job: BackupJob): Promise<string> {
+export async function makeBackup(job: BackupJob): Promise<MadeBackup> {
   const { files, machine, folder, now } = job
-  await refusePlace(job)
+  await checkBackupPlace(files, machine, folder)
   const place = await freePlace(files, folder, machine.settings.name, now)
   await files.makeFolder(place)
   try {
@@ -68,7 +76,7 @@ export async function makeBackup(job: BackupJob): Promise<string> {
       before: job.before,
       files: kept,
     })
-    return place
+    return { folder: place, isShared: kept.some(({ how }) => how === 'shared') }
   } catch (error) {
     await removeBackup(files, place).catch(() => undefined)
     throw error
@@ -83,9 +91,17 @@ export async function removeBackup(files: Files, place: string): Promise<void> {
   await files.syncFolder(dirname(place))
 }
 
-/** What lies in the machine's folder goes with the machine, and is looked through by those who look for machines. */
-async function refusePlace({ files, machine, folder }: BackupJob): Promise<void> {
-  const { settings } = machine
+/**
+ * Checks that a folder may hold backups of a machine: what lies in the machine's own folder goes with the machine.
+ *
+ * @param folder Absolute path.
+ * @throws {VboxmergeError} `unsupported`.
+ */
+export async function checkBackupPlace(
+  files: Files,
+  { settings }: Pick<Inspection, 'settings'>,
+  folder: string,
+): Promise<void> {
   const there = await realFolder(files, folder)
   for (const own of [dirname(settings.file), settings.snapshotFolder]) {
     if (!isInside(await realFolder(files, own), there)) continue

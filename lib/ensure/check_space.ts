@@ -10,6 +10,7 @@ const SETTINGS_ROOM = 256 * 1024
 /**
  * Checks that every file system that a plan of the direct engine writes to has room for it.
  *
+ * @param isShared Whether images share their place on the disk with other files: what is written to them takes room then.
  * @throws {VboxmergeError} `no_space` naming the folder, what is needed and what is there, in bytes.
  */
 export async function checkSpace(
@@ -17,11 +18,13 @@ export async function checkSpace(
   machine: Inspection,
   settingsBytes: number,
   { figures, tree }: Plan,
+  isShared = false,
 ): Promise<void> {
   const needs: Need[] = [{ folder: dirname(machine.settings.file), bytes: 4 * settingsBytes + SETTINGS_ROOM }]
-  for (const { images, neededBytes } of figures.folds) {
+  for (const { images, neededBytes, final } of figures.folds) {
     const path = machine.images.get(images[0] ?? '')?.medium.path
-    if (path !== undefined) needs.push({ folder: dirname(path), bytes: neededBytes })
+    if (path !== undefined)
+      needs.push({ folder: dirname(path), bytes: neededBytes + (isShared ? final.writtenBytes : 0) })
   }
   for (const child of tree.folds.flatMap(({ children }) => children)) {
     const image = machine.images.get(child)

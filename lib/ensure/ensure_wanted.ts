@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
@@ -171,12 +172,12 @@ class EnsureRun {
     const context = { host: this.#host, session: this.#session, onProgress, signal }
     const { checkAsKept, failureWithBackup, keepBackup, noteOutcome } = await import('./keep_backup.ts')
     const kept = planned.machine.inspection
-    const backup = await keepBackup(context, planned, folder)
+    const { folder: backup, isShared } = await keepBackup(context, planned, folder)
     try {
       // It may have taken long, and our lock keeps no one from starting the machine in VirtualBox.
       const prepared = await prepare(this.#context, planned)
       checkAsKept(kept, prepared.machine.inspection)
-      await this.#checkRefusals(prepared)
+      await this.#checkRefusals(prepared, isShared)
       this.#checkKept = present => checkAsKept(kept, present)
       const result = await this.#apply(prepared)
       const warnings = await noteOutcome(context, backup)
@@ -186,9 +187,10 @@ class EnsureRun {
     }
   }
 
-  async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
+  /** @param isShared Whether images share their place on the disk with a backup. */
+  async #checkRefusals({ machine, plan, choice }: PreparedRun, isShared = false): Promise<void> {
     const { files, processes } = this.#host
-    const { lockTimeout, signal, check } = this.#options
+    const { lockTimeout, signal, check, backup } = this.#options
     const { vboxUserHome, manage } = this.#session
     const seen = processes === undefined ? {} : { processes }
     // Whoever only asks does not wait.
@@ -201,8 +203,12 @@ class EnsureRun {
       signal,
       ...seen,
     })
+    if (backup !== undefined) {
+      const { checkBackupPlace } = await import('../backup/make_backup.ts')
+      await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
+    }
     if (choice.name === 'direct')
-      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
+      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
   }
 
   async #engineRun(prepared: PreparedRun, times: StepTimes): Promise<DirectRun> {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { makeBackup, removeBackup } from '../backup/make_backup.ts'
+import { type MadeBackup, makeBackup, removeBackup } from '../backup/make_backup.ts'
 import { recordOf, writeState } from '../backup/run_record.ts'
 import { filesAtStake } from '../engine/files_at_stake.ts'
 import { VboxmergeError } from '../errors.ts'
@@ -24,14 +24,13 @@ export interface BackupContext {
  * Keeps what a run is going to write, move or delete. The machine is locked.
  *
  * @param folder As the user named it.
- * @returns Absolute path of the backup's own folder.
  * @throws {VboxmergeError} `unsupported`, `no_space`, `machine_locked`; the signal's reason.
  */
 export async function keepBackup(
   { host, session, onProgress, signal }: BackupContext,
   { machine, choice, plan, measured }: PreparedRun,
   folder: string,
-): Promise<string> {
+): Promise<MadeBackup> {
   const { inspection } = machine
   return await makeBackup({
     files: host.files,

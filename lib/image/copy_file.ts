@@ -8,7 +8,7 @@ export interface CopyWork {
   readonly signal?: AbortSignal | undefined
   /** Is told of bytes as they are done. */
   readonly onBytes?: ((bytes: number) => void) | undefined
-  /** Is asked once it is known that bytes have to be copied, because files cannot share them; may throw. */
+  /** Is asked once it is known that whole blocks have to be copied, because files cannot share them; may throw. */
   readonly beforeCopy?: (() => Promise<void>) | undefined
   /** Permission bits, owner and group of the new file. Default: those of the old one. */
   readonly like?: Pick<FileStat, 'mode' | 'owner' | 'group'>
@@ -41,7 +41,7 @@ export async function copyFile(
     try {
       await target.truncate(stat.size)
       const shared = await shareAll(source, target, stat.size, work)
-      if (shared === 0) {
+      if (shared === 0 && stat.size >= SHARED_UNIT) {
         await work.beforeCopy?.()
         // What stands where sharing was refused is not defined; behind the end there are zeros.
         await target.truncate(0)

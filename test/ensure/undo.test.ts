@@ -1,6 +1,7 @@
 import t from 'tap'
 import { ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
 import type { Wanted } from '../../lib/ensure/wanted.ts'
+import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { hasCode } from '../fixtures/has_code.ts'
 import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
@@ -100,6 +101,12 @@ t.test('a backup needs room, and a place outside the machine', async t => {
       runWithBackup(files, made.settingsFile, WANTED.merged, inside),
       hasCode('unsupported', /inside the machine's own folder/),
     )
+    const check = { ...PLAIN_OPTIONS, backup: inside, check: true }
+    await t.rejects(
+      ensureWanted(made.settingsFile, WANTED.merged, check, plainHost(files)),
+      hasCode('unsupported', /inside the machine's own folder/),
+      'check mode says so, too',
+    )
   }
   await t.rejects(
     runWithBackup(files, made.settingsFile, WANTED.merged, made.settingsFile),
@@ -109,6 +116,49 @@ t.test('a backup needs room, and a place outside the machine', async t => {
   await t.rejects(runWithBackup(files, made.settingsFile, WANTED.merged), hasCode('no_space'))
   t.same(differences(before, await contentOf(files)), [], 'nothing was changed')
   t.same(await files.list(BACKUPS), [], 'and nothing is left of the backup')
+})
+
+t.test('writing to images that share their place with a backup takes room', async t => {
+  const full = { 0: 1, 1: 2, 2: 3, 3: 4 }
+  const spec: MachineSpec = {
+    layout: 'small',
+    disks: [{ ...disk, content: { base: full, current: full } }],
+    snapshots: ['one'],
+  }
+  const { files, made } = await make(spec, { sharing: true })
+  const before = await contentOf(files)
+  files.freeBytes = 512 * 1024
+  await t.rejects(runWithBackup(files, made.settingsFile, WANTED.merged), hasCode('no_space'))
+  t.same(differences(before, await contentOf(files)), [])
+  t.same(await files.list(BACKUPS), [])
+  files.freeBytes = 2 ** 30
+  t.ok((await runWithBackup(files, made.settingsFile, WANTED.merged)).changed)
+})
+
+t.test('undo needs room, and changes nothing without', async t => {
+  const { files, made } = await make(chain)
+  const before = await contentOf(files)
+  await runWithBackup(files, made.settingsFile, WANTED.merged)
+  const after = await contentOf(files)
+  files.freeBytes = 2 * BLOCK
+  await t.rejects(goBack(files), hasCode('no_space', /has 262144 bytes free/))
+  t.same(differences(after, await contentOf(files)), [])
+  files.freeBytes = 2 ** 40
+  t.ok((await goBack(files)).changed)
+  t.same(differences(before, await contentOf(files)), [])
+})
+
+t.test('without hard links everything is copied', async t => {
+  const { files, made } = await make(chain)
+  const before = await contentOf(files)
+  const faults = [{ operation: 'link', path: /^(?!.*lock)/, at: 1, sticky: true, error: 'EPERM' }] as const
+  const bare = faultyFiles(files, faults)
+  await runWithBackup(bare.files, made.settingsFile, WANTED.merged)
+  const manifest = new TextDecoder().decode(await files.readFile(`${PLACE}/manifest.json`, 2 ** 20))
+  t.notMatch(manifest, '"linked"')
+  t.ok((await goBack(bare.files)).changed)
+  t.ok(bare.hits() > 2)
+  t.same(differences(before, await contentOf(files)), [])
 })
 
 t.test('undo refuses when the machine changed since, unless what changed may be lost', async t => {

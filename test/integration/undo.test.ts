@@ -4,10 +4,14 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { ensureBaseSnapshot } from '../../lib/ensure/base_snapshot.ts'
 import { ensureGoldenImage } from '../../lib/ensure/golden_image.ts'
+import { realEnsureHost } from '../../lib/ensure/host.ts'
 import { ensureMerged } from '../../lib/ensure/merged.ts'
-import { recoverMachine } from '../../lib/ensure/recover.ts'
+import { recoverMachine } from '../../lib/ensure/recover_machine.ts'
 import type { EnsureResult } from '../../lib/ensure/result.ts'
-import { undoRun } from '../../lib/ensure/undo.ts'
+import { undo } from '../../lib/ensure/undo.ts'
+import { undoRun } from '../../lib/ensure/undo_run.ts'
+import { faultyFiles } from '../../lib/io/faulty_files.ts'
+import { realFiles } from '../../lib/io/real_files.ts'
 import { awayNotePath, encodeAwayNote } from '../../lib/machine/away_note.ts'
 import { digestsOf, settingsOf, takeWithData, writeToCurrent } from '../fixtures/engine_run.ts'
 import { hasCode } from '../fixtures/has_code.ts'
@@ -80,6 +84,20 @@ t.test('undo brings back a registered machine byte for byte', { skip: skipWithou
     t.strictSame(await filesOf(file), before, `${name}: VirtualBox leaves it so`)
     t.strictSame(await digestsOf(virtualBox, file), content, `${name}: VirtualBox reads the same`)
     await rm(result.backup ?? '', { recursive: true })
+  }
+
+  if (seconds > 10) {
+    await virtualBox.settle()
+    const { backup: half = '' } = await ensureGoldenImage(file, golden)
+    const faults = [{ operation: 'rename', path: /disk0\.vdi$/, at: 1 }] as const
+    const host = { ...realEnsureHost, files: faultyFiles(realFiles, faults).files }
+    await t.rejects(undo(half, place, host), hasCode('engine_failed', /run the same command again to finish/))
+    t.match(await virtualBox.run('list', 'vms'), (await settingsOf(file)).id, 'it is registered all the same')
+    t.strictSame(await digestsOf(virtualBox, file), content, 'and reads right in between')
+    await virtualBox.settle()
+    t.ok((await undoRun(half, place)).changed, 'the same command finishes')
+    t.strictSame(await filesOf(file), before)
+    await rm(half, { recursive: true })
   }
 
   const { backup: last = '' } = await ensureGoldenImage(file, { ...options, branches: 'discard' })

@@ -5,8 +5,8 @@ import { ensureGoldenImage } from '../../ensure/golden_image.ts'
 import { inspectMachine, inspectMachines } from '../../ensure/machine_info.ts'
 import { ensureMerged } from '../../ensure/merged.ts'
 import { ensurePrepared } from '../../ensure/prepared.ts'
-import { recoverMachine } from '../../ensure/recover.ts'
-import { undoRun } from '../../ensure/undo.ts'
+import { recoverMachine } from '../../ensure/recover_machine.ts'
+import { undoRun } from '../../ensure/undo_run.ts'
 import type { Operations } from './operations.ts'
 
 /** The operations of this project. */
