@@ -1,8 +1,11 @@
-// What pages link to is there: files, and places in pages.
+// What pages link to or name is there: files, and places in pages.
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import t from 'tap'
+import { NOT_RUN } from './fixtures/not_run.ts'
 import { documentedPages, root } from './fixtures/pages.ts'
+
+const NAMED = /\b(?:lib|test|scripts|modules|playbooks|bench|roles|docs)\/[\w./-]*\w\/?/g
 
 const pages = [...documentedPages().map(({ path }) => path), 'CHANGELOG.md']
 
@@ -33,6 +36,21 @@ t.test('a link is found, and so is a heading', async t => {
     'g.png',
   ])
   t.same(anchorsOf('# A `b`, c!\n## X\n## X\n```sh\n# no\n```\n'), ['a-b-c', 'x', 'x-1'])
+})
+
+for (const { path, text } of documentedPages()) {
+  const prose = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code).join('\n')
+  const named = new Set(prose.match(NAMED) ?? [])
+  if (named.size === 0) continue
+  t.test(`files that ${path} names are there`, async t => {
+    for (const file of named) t.ok(existsSync(join(root, file)), file)
+  })
+}
+
+t.test('tests that stand in for commands are there', async t => {
+  const named = NOT_RUN.flatMap(({ why }) => why.match(NAMED) ?? [])
+  t.ok(named.length > 5)
+  for (const file of named) t.ok(existsSync(join(root, file)), file)
 })
 
 function read(path: string): string {

@@ -1,13 +1,16 @@
-// docs/troubleshooting.md has every code that a user can meet, each once, and no other.
+// docs/troubleshooting.md has every code that a user can meet, and docs/formats.md every field and every file.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
 import { EXIT_STATUS } from '../../lib/errors.ts'
+import { AT } from '../../lib/image/vdi/layout.ts'
 import { readPage, root } from './fixtures/pages.ts'
 
 const [, errors = '', warnings = ''] =
   readPage('docs/troubleshooting.md').text.split(/^## (?:Errors|Warnings)$/m)
+
+const formats = readPage('docs/formats.md').text
 
 t.test('every error code is there, in the order of the README, with its exit status', async t => {
   const sections = sectionsOf(errors)
@@ -37,6 +40,24 @@ t.test('warnings are found where they are made', async t => {
   t.same(codes("function f(): Warning { return { code: 'b', message } }"), ['b'])
   t.same(codes("const warnings = paths.map(path => ({ code: 'c', message: path }))"), ['c'])
   t.same(codes("throw new Refusal({ code: 'd', message })"), [])
+})
+
+t.test('the table of a VDI is that of the code', async t => {
+  const rows = [...formats.matchAll(/^\| 0x([0-9a-f]{3}) \| `(\w+)` \|/gm)]
+  t.same(Object.fromEntries(rows.map(([, offset, name]) => [name, Number.parseInt(offset ?? '', 16)])), AT)
+})
+
+t.test('every file and every item of extra data is explained', async t => {
+  const sources = readdirSync(join(root, 'lib'), { recursive: true }).map(String)
+  const names = new Set(
+    sources
+      .filter(name => name.endsWith('.ts'))
+      .flatMap(
+        name => readFileSync(join(root, 'lib', name), 'utf8').match(/vboxmerge[-/](?!\$)[a-z]+/g) ?? [],
+      ),
+  )
+  t.ok(names.size > 10)
+  for (const name of names) t.match(formats, name, name)
 })
 
 function sectionsOf(text: string): { readonly code: string; readonly text: string }[] {
