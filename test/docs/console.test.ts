@@ -3,13 +3,30 @@ import { writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { matchesFile } from '../face/cli/fixtures/matches_file.ts'
 import { quickFolder } from '../fixtures/quick_folder.ts'
 import { skipWithout } from '../fixtures/setup_programs.ts'
-import { isShown, type ShownCommand, shownAnew, shownCommands } from './fixtures/console_block.ts'
+import {
+  isShown,
+  type ShownCommand,
+  shownAnew,
+  shownCommands,
+  withoutVarying,
+} from './fixtures/console_block.ts'
 import { skipWithoutGuest } from './fixtures/guest_disk.ts'
 import { readMachineNote } from './fixtures/machine_note.ts'
 import { documentedPages, type Fence, noteOf, type Page, root, withTexts } from './fixtures/pages.ts'
 import { type Scene, setScene } from './fixtures/scene.ts'
+import { terminalPicture } from './fixtures/terminal_picture.ts'
+
+/** What the picture in the README shows. */
+const PICTURED: readonly string[] = [
+  'vboxmerge golden "My Machine" --check',
+  'vboxmerge golden "My Machine"',
+  'vboxmerge golden "My Machine"',
+]
+const TITLE =
+  'A terminal: a dry run of vboxmerge golden, the run itself, and a second one that finds nothing to do'
 
 const ANEW = process.env.TAP_SNAPSHOT === '1'
 const pages = documentedPages().filter(page => fences(page).some(isRun))
@@ -39,6 +56,26 @@ for (const page of pages) {
     if (ANEW && texts.size > 0) writeFileSync(join(root, page.path), withTexts(page, texts))
   })
 }
+
+t.test(
+  'the picture of a terminal in the README shows what the commands print',
+  { skip: skipWithoutGuest },
+  async t => {
+    const scene = setScene(await quickFolder(t), templates)
+    await scene.makeMachine('My Machine; installed > updated > office > before the upgrade > upgraded; guest')
+    let text = ''
+    for (const command of PICTURED) {
+      const printed = withoutVarying(await scene.run(command, 'coloured'), scene.folder)
+      text += `\u001b[32m$\u001b[39m \u001b[1m${command}\u001b[22m\n${printed}\n\n`
+    }
+    matchesFile(
+      t,
+      new URL('../../docs/images/terminal.svg', import.meta.url),
+      terminalPicture(text, TITLE),
+      'the picture',
+    )
+  },
+)
 
 t.test('blocks that are kept elsewhere too are the same there', async t => {
   for (const page of documentedPages()) {
