@@ -1,12 +1,15 @@
-// Programs and documents in pages: types are checked, Ansible reads the playbooks, JSON is JSON.
+// Programs and documents in pages: types are checked, Ansible runs the plays, JSON is JSON.
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { transform } from 'esbuild'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
-import { runAnsible, skipWithoutAnsible } from '../fixtures/ansible.ts'
+import { realFiles } from '../../lib/io/real_files.ts'
+import { runPlaybook, skipWithoutAnsible } from '../fixtures/ansible.ts'
+import { makeMachine } from '../fixtures/machine_maker.ts'
 import { quickFolder } from '../fixtures/quick_folder.ts'
+import { readMachineNote, specOf } from './fixtures/machine_note.ts'
 import { documentedPages, type Fence, noteOf, root } from './fixtures/pages.ts'
 
 interface Snippet extends Fence {
@@ -58,8 +61,9 @@ if (process.env.DOCS_ALL === '1') {
     )
   })
 
-  t.test('Ansible takes the tasks and plays of pages', { skip: skipWithoutAnsible }, async t => {
+  t.test('tasks and plays of pages work', { skip: skipWithoutAnsible }, async t => {
     const home = await quickFolder(t)
+    await makeMachine(realFiles, join(home, 'web'), specOf(readMachineNote('web; 2 snapshots')))
     const plays = ofLanguage('yaml').flatMap(({ text, where }) => {
       const items: Record<string, unknown>[] = parse(text)
       const isPlay = items.some(item => 'hosts' in item)
@@ -68,10 +72,13 @@ if (process.env.DOCS_ALL === '1') {
         : [{ name: where, hosts: 'localhost', gather_facts: false, tasks: items }]
     })
     t.ok(plays.length > 0)
+    // The machine "web" is looked for in the folder of the playbook, where modules run.
     const playbook = join(home, 'pages.yml')
     await writeFile(playbook, stringify(plays))
-    const { status, stderr } = await runAnsible('ansible-playbook', ['--syntax-check', playbook], { home })
-    t.equal(status, 0, stderr)
+    const env = { ANSIBLE_COLLECTIONS_PATH: join(root, 'collections') }
+    const { status, stdout, recap } = await runPlaybook(playbook, { home, cwd: home, env }, { localhost: {} })
+    t.equal(status, 0, stdout)
+    t.match(recap, { localhost: { changed: 1, failed: 0, unreachable: 0 } })
   })
 }
 
