@@ -39,6 +39,7 @@ t.test('what was left out is left out of the new text too, where its neighbours 
   const anew = (shown: string, printed: string): string =>
     shownAnew(shownCommands(`$ a\n${shown}`), [printed], '/tmp/x').slice(4)
   t.equal(anew('one\n…\nfour\nold', 'one\ntwo\nthree\nfour\nnew\n'), 'one\n…\nfour\nnew')
+  t.equal(anew('one\n…\nfour\nold', '  one\n  two\n  three\n  four\nnew\n'), '  one\n  …\n  four\nnew')
   t.equal(anew('a\n\nb\n\n…', 'A\n\nb\n\nc\n'), 'A\n\nb\n\n…')
   t.equal(anew('old\none\n…', 'new\none\ntwo\nthree\n'), 'new\none\n…')
   t.equal(anew('one\n…\ngone', 'one\ntwo\nthree\n'), 'one\ntwo\nthree')
