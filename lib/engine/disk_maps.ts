@@ -1,6 +1,7 @@
 import { type AllocationMap, allocationMap } from '../blocks/allocation_map.ts'
-import { VboxmergeError } from '../errors.ts'
+import { toVboxmergeError, VboxmergeError } from '../errors.ts'
 import { openChain } from '../image/chain_view.ts'
+import { errorCode } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection, Problem } from '../machine/inspection.ts'
 import type { Attachment, Medium, Uuid } from '../machine/machine.ts'
@@ -94,8 +95,9 @@ async function mapDisk(
       await view.close()
     }
   } catch (error) {
-    if (!(error instanceof VboxmergeError)) throw error
-    const problem = { code: error.code, message: error.message }
+    if (!(error instanceof VboxmergeError) && errorCode(error) === undefined) throw error
+    const { code, message } = toVboxmergeError(error)
+    const problem = { code, message }
     return { ...disk, images: imagesOf(machine, chain, undefined), map: null, problem }
   }
 }

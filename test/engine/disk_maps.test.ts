@@ -2,6 +2,7 @@ import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { currentDiskMaps, type DiskMap } from '../../lib/engine/disk_maps.ts'
+import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import { realFiles } from '../../lib/io/real_files.ts'
 import { inspect } from '../../lib/machine/inspect.ts'
 import type { Inspection } from '../../lib/machine/inspection.ts'
@@ -104,6 +105,14 @@ t.test('a disk that cannot be read has a problem instead of a map; the others ar
   t.equal(first?.images[0]?.ownBytes, null)
   t.equal(second?.problem, null)
   t.equal(second?.map?.cells.length, 4)
+})
+
+t.test('an error of the operating system is a problem of the disk, too', async t => {
+  const { machine } = await make(t, { disks: [{ blockSize: BLOCK }] })
+  const { files } = faultyFiles(realFiles, [{ operation: 'open', at: 1, error: 'EMFILE' }])
+  const [found] = await currentDiskMaps(machine, { ...context, files })
+  t.equal(found?.map, null)
+  t.match(found?.problem, { code: 'engine_failed', message: /EMFILE/ })
 })
 
 t.test('mapping stops with the reason of its signal', async t => {

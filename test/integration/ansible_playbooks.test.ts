@@ -1,5 +1,5 @@
 // The playbooks as people run them from a checkout, on machines that lie in folders.
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { realFiles } from '../../lib/io/real_files.ts'
@@ -105,10 +105,12 @@ t.test(
     skip: skipWithoutAnsible,
   },
   async t => {
-    const { make, play } = await scene(t)
+    const { home, make, play } = await scene(t)
     const made = await make('web')
+    await mkdir(join(home, 'reports'))
     const options = {
       machine: made.settingsFile,
+      golden_image_report: join(home, 'reports'),
       golden_image_skip: '1',
       golden_image_snapshot_name: 'Clean',
       golden_image_time_limit: 0,
@@ -118,6 +120,7 @@ t.test(
     t.equal(skipped.status, 0, skipped.stdout)
     t.strictSame(await snapshotsOf(made), ['snapshot "two"', 'snapshot "Clean"'])
     t.match(skipped.stdout, /"sha256": "[0-9a-f]{64}"/)
+    t.match(await readFile(join(home, 'reports', 'web.html'), 'utf8'), '<h1><bdi>web</bdi></h1>')
     t.notMatch(skipped.stdout, /ASYNC/, 'a limit of 0 waits for it')
 
     const nameless = await play('golden_image', { localhost: {} })

@@ -95,6 +95,7 @@ figure { margin: 0; }
 .tree .branch { padding: .2rem 0 .2rem .9rem; margin-left: -.1rem; border-left: 2px solid var(--line); }
 .tree .branch::before, .tree .branch::after { display: none !important; }
 .tree .branch > ul { margin: 0; padding: 0; list-style: none; }
+.tree .quiet { display: inline-block; }
 .fork { margin-top: .35rem; display: grid; gap: .5rem; }
 details > summary { cursor: pointer; color: var(--accent); margin-bottom: .5rem; }
 
@@ -125,7 +126,9 @@ table + p { margin: 1rem 0 0; color: var(--quiet); }
   tbody th, tbody td { padding: .1rem 0; border: 0; }
   tbody tr:has(+ .note) { border-bottom: 0; padding-bottom: 0; }
   .note { padding-top: .2rem !important; }
-  td[data-label] { display: grid; grid-template-columns: minmax(6rem, 2fr) 3fr; gap: .75rem; text-align: left; white-space: normal; }
+  td.figure { padding-left: 0; }
+  .disk tbody th, .disk tbody td { padding-block: .05rem; }
+  td[data-label] { display: grid; grid-template-columns: minmax(5.5rem, 1fr) 3fr; gap: .75rem; text-align: left; white-space: normal; }
   td[data-label]::before { content: attr(data-label); color: var(--quiet); font-size: .875rem; }
 }
 

@@ -54,6 +54,7 @@ t.test('in a browser', { skip: skipWithoutBrowser }, async t => {
   const browser = await startBrowser()
   t.teardown(() => browser.close())
   const page = await browser.newPage()
+  page.setDefaultTimeout(60_000)
   const requests: string[] = []
   const said: string[] = []
   page.on('request', request => requests.push(request.url()))

@@ -99,6 +99,18 @@ t.test('disks of 2 TiB under 500 snapshots make a page of less than 1 MB', async
   t.match(page, 'Show all 1503 images')
 })
 
+t.test('a chain runs straight down, only a fork begins lists of its own', async t => {
+  const depthOf = (depth: number): number => {
+    let [open, deepest] = [0, 0]
+    for (const [tag] of renderReport(sampleState({ depth, disks: 0 })).matchAll(/<\/?ul\b/g)) {
+      open += tag === '<ul' ? 1 : -1
+      deepest = Math.max(deepest, open)
+    }
+    return deepest
+  }
+  t.equal(depthOf(30), depthOf(4), 'the sample forks once')
+})
+
 t.test('a chain of thousands of snapshots does not end the program', async t => {
   const text = textOf(renderReport(sampleRun({ depth: 20_000, disks: 0 })))
   t.match(text, 'snapshot 19999')
