@@ -31,6 +31,11 @@ export function errnoError(code: string, syscall: string, path?: string): ErrnoE
   return Object.assign(new Error(`${code}: ${syscall}${where}`), facts)
 }
 
+/** Tells whether a file system had no room left, or a user no share of it. */
+export function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '')
+}
+
 /** Tells whether a permission of Deno's was missing, which is no error of the operating system. */
 export function isNotPermitted(error: unknown): boolean {
   return error instanceof Error && error.name === 'NotCapable'

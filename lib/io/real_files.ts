@@ -17,6 +17,7 @@ import { directWriter } from './direct_writer.ts'
 import { errnoError, errorCode } from './errno.ts'
 import { copyExtendedAttributes } from './extended_attributes.ts'
 import { extentSharer } from './extent_sharer.ts'
+import { fileSystemFlusher } from './file_system_flusher.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
 
@@ -116,6 +117,17 @@ export const realFiles: Files = {
   freeSpace: async folder => {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize
+  },
+
+  flushFileSystem: async folder => {
+    const flush = fileSystemFlusher()
+    if (flush === undefined) return
+    const handle = await open(folder, constants.O_RDONLY | (constants.O_DIRECTORY ?? 0))
+    try {
+      await flush(handle)
+    } finally {
+      await handle.close()
+    }
   },
 }
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VboxmergeError } from '../errors.ts'
-import { errorCode } from '../io/errno.ts'
+import { errorCode, isFull } from '../io/errno.ts'
 import type { FileStat, Files } from '../io/files.ts'
 import { type Claim, type Claimant, claimFile, readHolder, removeFile } from './exclusive_file.ts'
 import { type HostFacts, realHostFacts } from './host_facts.ts'
@@ -151,8 +151,7 @@ async function tryClaim(claimant: Claimant, path: string, settingsFile: string):
     const code = errorCode(cause)
     if (code === undefined) throw cause
     const text = `Cannot lock "${settingsFile}": its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-    throw new VboxmergeError(isFull ? 'no_space' : 'engine_failed', text, { cause })
+    throw new VboxmergeError(isFull(cause) ? 'no_space' : 'engine_failed', text, { cause })
   }
 }
 
