@@ -6,10 +6,11 @@ import { userNumber } from '../machine/current_user.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
+import { checkUnchanged } from './check_unchanged.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
-import { checkUnused } from './machine_use.ts'
+import { checkUnused, type UseContext } from './machine_use.ts'
 import type { CommonOptions } from './options.ts'
 import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
@@ -138,22 +139,18 @@ class EnsureRun {
   }
 
   async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
+    await checkUnused(machine.inspection, this.#useContext())
+    if (choice.name === 'direct')
+      await checkSpace(this.#host.files, machine.inspection, machine.settingsBytes.length, plan)
+  }
+
+  #useContext(): UseContext {
     const { files, processes } = this.#host
     const { lockTimeout, signal, check } = this.#options
     const { vboxUserHome, manage } = this.#session
     const seen = processes === undefined ? {} : { processes }
     // Whoever only asks does not wait.
-    const patience = check === true ? 0 : lockTimeout
-    await checkUnused(machine.inspection, {
-      files,
-      manage,
-      vboxUserHome,
-      lockTimeout: patience,
-      signal,
-      ...seen,
-    })
-    if (choice.name === 'direct')
-      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
+    return { files, manage, vboxUserHome, lockTimeout: check === true ? 0 : lockTimeout, signal, ...seen }
   }
 
   async #engineRun(prepared: PreparedRun): Promise<DirectRun> {
@@ -167,6 +164,7 @@ class EnsureRun {
       files: this.#host.files,
       prepared,
       prepareAgain: async ownJournal => await prepare(this.#context, prepared, ownJournal),
+      checkUnchanged: async ({ machine }) => await checkUnchanged(machine, this.#useContext()),
       manage: needsManage ? await this.#session.manage() : undefined,
       // A number, because looking a name up would need one more of Deno's permissions.
       user: String(userNumber() ?? ''),

@@ -91,6 +91,7 @@ async function workOnFiles(
     await commits.prepareFirst()
     await commits.prepareSecond(second)
     signal?.throwIfAborted()
+    await run.checkUnchanged(prepared)
   } catch (error) {
     await deletePending(files, settings.file)
     await deleteCreated(files, settings, journal.created)
