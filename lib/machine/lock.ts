@@ -150,9 +150,28 @@ async function tryClaim(claimant: Claimant, path: string, settingsFile: string):
       .catch(() => undefined)
     const code = errorCode(cause)
     if (code === undefined) throw cause
+    if (code === 'EPERM' || code === 'EACCES') await refuseStaleLock(claimant, path, settingsFile, code)
     const text = `Cannot lock "${settingsFile}": its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
     throw new VboxmergeError(isFull(cause) ? 'no_space' : 'engine_failed', text, { cause })
   }
+}
+
+/** In a folder where only owners take files away, the lock of someone else's dead run stays. */
+async function refuseStaleLock(
+  { files, me }: Claimant,
+  path: string,
+  settingsFile: string,
+  code: string,
+): Promise<void> {
+  const found = await readHolder(files, path)
+  if (found === 'absent' || found.holder === undefined) return
+  const { pid, user } = found.holder
+  const who = `process ${pid} of user ${JSON.stringify(user)} on host ${JSON.stringify(me.host)}`
+  throw new VboxmergeError(
+    'machine_locked',
+    `Cannot lock "${settingsFile}": ${who} has left its lock, does not run any more, and user ` +
+      `${JSON.stringify(me.user)} may not take the lock away (${code}); delete "${path}" as its owner`,
+  )
 }
 
 function heldLock(files: Files, path: string, token: string): Lock {
