@@ -13,6 +13,7 @@ import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import { validStamp } from './compaction_stamp.ts'
 import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
 import { inPlaceObstacle } from './direct/fold_image.ts'
+import { filledHoles } from './filled_holes.ts'
 import type { FreeBlocksFound, FreeBlocksTarget } from './free_blocks.ts'
 import { type FoldPaths, type OpenFold, openFold } from './open_fold.ts'
 
@@ -192,7 +193,7 @@ async function measureFold(
         mayCompact: wanted !== undefined,
         compacts,
         reclaimBytes: compacts ? reclaimBytes : 0,
-        neededBytes: final.costs.neededBytes,
+        neededBytes: final.costs.neededBytes + filledHoles(final, await open.target.file.stat()),
       },
       fold: { images, paths, dead: compacts ? dead : undefined },
       capacity: open.range.capacity,

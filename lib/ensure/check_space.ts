@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import { lockPathOf } from '../machine/lock.ts'
 import type { Plan } from './plan.ts'
 
 /** Room for the two coming settings files, the journal and the lock, beside what they already take. */
@@ -20,7 +21,7 @@ export async function checkSpace(
   { figures, tree }: Plan,
   isShared = false,
 ): Promise<void> {
-  const needs: Need[] = [{ folder: dirname(machine.settings.file), bytes: 4 * settingsBytes + SETTINGS_ROOM }]
+  const needs = [await settingsNeed(files, machine.settings.file, 4 * settingsBytes)]
   for (const { images, neededBytes, final } of figures.folds) {
     const path = machine.images.get(images[0] ?? '')?.medium.path
     if (path !== undefined)
@@ -51,7 +52,7 @@ export async function checkCloneSpace(
   settingsFile: string,
   bytes: number,
 ): Promise<void> {
-  const needs = [{ folder: dirname(settingsFile), bytes: bytes + SETTINGS_ROOM }]
+  const needs = [await settingsNeed(files, settingsFile, bytes)]
   await checkNeeds(files, `clone ${JSON.stringify(name)}`, needs)
 }
 
@@ -59,6 +60,12 @@ export async function checkCloneSpace(
 interface Need {
   readonly folder: string
   readonly bytes: number
+}
+
+/** The room for the lock is not needed any more once it is there: check mode and the run after it say the same. */
+async function settingsNeed(files: Files, settingsFile: string, bytes: number): Promise<Need> {
+  const lock = (await files.stat(lockPathOf(settingsFile)))?.allocatedBytes ?? 0
+  return { folder: dirname(settingsFile), bytes: bytes + SETTINGS_ROOM - Math.min(lock, SETTINGS_ROOM) }
 }
 
 async function checkNeeds(files: Files, what: string, needs: readonly Need[]): Promise<void> {
@@ -70,14 +77,22 @@ async function checkNeeds(files: Files, what: string, needs: readonly Need[]): P
     byDevice.set(device, { folder: known?.folder ?? folder, bytes: (known?.bytes ?? 0) + need.bytes })
   }
   for (const { folder, bytes } of byDevice.values()) {
-    const free = await files.freeSpace(folder)
+    const free = await freeSpaceFor(files, folder, bytes)
     if (free >= bytes) continue
     throw new VboxmergeError(
       'no_space',
       `Cannot ${what}: the file system of ${JSON.stringify(folder)} has ${free} bytes free, and ${bytes} are ` +
-        'needed; make room there',
+        `needed, ${bytes - free} more; make room there`,
     )
   }
+}
+
+/** What was deleted a moment ago may count as free only once it is flushed, which is asked for only when it matters. */
+async function freeSpaceFor(files: Files, folder: string, bytes: number): Promise<number> {
+  const free = await files.freeSpace(folder)
+  if (free >= bytes) return free
+  await files.flushFileSystem(folder)
+  return await files.freeSpace(folder)
 }
 
 async function existingFolder(files: Files, folder: string): Promise<string> {

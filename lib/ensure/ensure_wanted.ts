@@ -8,10 +8,11 @@ import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
 import { checkSpace } from './check_space.ts'
+import { checkUnchanged } from './check_unchanged.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
-import { checkUnused } from './machine_use.ts'
+import { checkUnused, type UseContext } from './machine_use.ts'
 import type { CommonOptions } from './options.ts'
 import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
@@ -189,26 +190,24 @@ class EnsureRun {
 
   /** @param isShared Whether images share their place on the disk with a backup. */
   async #checkRefusals({ machine, plan, choice }: PreparedRun, isShared = false): Promise<void> {
-    const { files, processes } = this.#host
-    const { lockTimeout, signal, check, backup } = this.#options
-    const { vboxUserHome, manage } = this.#session
-    const seen = processes === undefined ? {} : { processes }
-    // Whoever only asks does not wait.
-    const patience = check === true ? 0 : lockTimeout
-    await checkUnused(machine.inspection, {
-      files,
-      manage,
-      vboxUserHome,
-      lockTimeout: patience,
-      signal,
-      ...seen,
-    })
+    const { files } = this.#host
+    const { backup } = this.#options
+    await checkUnused(machine.inspection, this.#useContext())
     if (backup !== undefined) {
       const { checkBackupPlace } = await import('../backup/make_backup.ts')
       await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
     }
     if (choice.name === 'direct')
       await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
+  }
+
+  #useContext(): UseContext {
+    const { files, processes } = this.#host
+    const { lockTimeout, signal, check } = this.#options
+    const { vboxUserHome, manage } = this.#session
+    const seen = processes === undefined ? {} : { processes }
+    // Whoever only asks does not wait.
+    return { files, manage, vboxUserHome, lockTimeout: check === true ? 0 : lockTimeout, signal, ...seen }
   }
 
   async #engineRun(prepared: PreparedRun, times: StepTimes): Promise<DirectRun> {
@@ -226,6 +225,7 @@ class EnsureRun {
         this.#checkKept(again.machine.inspection)
         return again
       },
+      checkUnchanged: async ({ machine }) => await checkUnchanged(machine, this.#useContext()),
       manage: needsManage ? await this.#session.manage(prepared.choice.name) : undefined,
       // A number, because looking a name up would need one more of Deno's permissions.
       user: String(userNumber() ?? ''),

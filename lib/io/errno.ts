@@ -43,6 +43,11 @@ export async function onFile<T>(path: string, work: () => Promise<T>): Promise<T
   }
 }
 
+/** Tells whether a file system had no room left, or a user no share of it. */
+export function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(errorCode(error) ?? '')
+}
+
 /** Tells whether a permission of Deno's was missing, which is no error of the operating system. */
 export function isNotPermitted(error: unknown): boolean {
   return error instanceof Error && error.name === 'NotCapable'

@@ -85,4 +85,9 @@ export interface Files {
   syncFolder(path: string): Promise<void>
   /** Bytes that this user can still write to the file system of `folder`. */
   freeSpace(folder: string): Promise<number>
+  /**
+   * Returns once the file system of `folder` has on stable storage all that was done to it, where that can be asked for:
+   * Btrfs counts the place of deleted files as free only then.
+   */
+  flushFileSystem(folder: string): Promise<void>
 }

@@ -15,6 +15,7 @@ export type FileOperation =
   | 'makeFolder'
   | 'syncFolder'
   | 'freeSpace'
+  | 'flushFileSystem'
   | 'fileStat'
   | 'read'
   | 'write'
@@ -79,6 +80,8 @@ export function interceptedFiles(files: Files, intercept: Interceptor): Files {
       intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path, like)),
     syncFolder: path => intercept({ operation: 'syncFolder', path }, () => files.syncFolder(path)),
     freeSpace: path => intercept({ operation: 'freeSpace', path }, () => files.freeSpace(path)),
+    flushFileSystem: path =>
+      intercept({ operation: 'flushFileSystem', path }, () => files.flushFileSystem(path)),
   }
 }
 

@@ -20,6 +20,7 @@ import { copyExtendedAttributes } from './extended_attributes.ts'
 import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
+import { systemCalls } from './system_calls.ts'
 import { type SystemNumber, systemNumber } from './system_number.ts'
 
 /** Missing on Windows, where opening a link opens its target and `stat` is the only guard. */
@@ -118,6 +119,17 @@ export const realFiles: Files = {
   freeSpace: async folder => {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize
+  },
+
+  flushFileSystem: async folder => {
+    const calls = systemCalls()
+    const file = calls?.open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK)
+    if (calls === undefined || file === undefined) return
+    try {
+      await calls.flushFileSystem(file)
+    } finally {
+      calls.close(file)
+    }
   },
 }
 

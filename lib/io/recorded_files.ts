@@ -214,6 +214,9 @@ export class RecordedFiles implements Files {
     return this.freeBytes
   }
 
+  /** What power failures leave is told by `sync` and `syncFolder` alone. */
+  async flushFileSystem(): Promise<void> {}
+
   #openFile(node: FileNode, path: string, writable: boolean): OpenFile {
     let closed = false
     const check = (syscall: string, code = 'EBADF', allowed = true): void => {

@@ -15,6 +15,8 @@ export interface SystemCalls {
   /** Which file it is; undefined when the system does not tell. */
   identity(file: number): FileIdentity | undefined
   close(file: number): void
+  /** Flushes all of the file system that a file lies in, see syncfs(2); a failure is no news. */
+  flushFileSystem(file: number): Promise<void>
 }
 
 /** FICLONERANGE of linux/fs.h: _IOW(0x94, 13, struct file_clone_range), with the numbers of these processors. */
@@ -45,6 +47,7 @@ function load(): SystemCalls | undefined {
     const ioctl = library.func('int ioctl(int file, unsigned long request, void *argument)')
     const open = library.func('int open(const char *path, int flags, ...)')
     const close = library.func('int close(int file)')
+    const syncfs = library.func('int syncfs(int file)')
     const statx = library.func('int statx(int file, const char *path, int flags, uint mask, void *found)')
     return {
       cloneRange: async (target, position, source, from, length) => {
@@ -68,6 +71,14 @@ function load(): SystemCalls | undefined {
       },
       close: file => {
         close(file)
+      },
+      flushFileSystem: async file => {
+        await new Promise<void>((resolve, reject) => {
+          syncfs.async(file, (error: unknown) => {
+            if (error) reject(error)
+            else resolve()
+          })
+        })
       },
     }
   } catch {

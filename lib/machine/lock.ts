@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { VboxmergeError } from '../errors.ts'
-import { errorCode } from '../io/errno.ts'
+import { errorCode, isFull } from '../io/errno.ts'
 import type { FileStat, Files } from '../io/files.ts'
 import { type Claim, type Claimant, claimFile, readHolder, removeFile } from './exclusive_file.ts'
 import { type HostFacts, realHostFacts } from './host_facts.ts'
@@ -150,10 +150,28 @@ async function tryClaim(claimant: Claimant, path: string, settingsFile: string):
       .catch(() => undefined)
     const code = errorCode(cause)
     if (code === undefined) throw cause
+    if (code === 'EPERM' || code === 'EACCES') await refuseStaleLock(claimant, path, settingsFile, code)
     const text = `Cannot lock ${JSON.stringify(settingsFile)}: its folder takes no lock file (${code}); run as its owner, and see that the disk is neither full nor read-only`
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT'
-    throw new VboxmergeError(isFull ? 'no_space' : 'engine_failed', text, { cause })
+    throw new VboxmergeError(isFull(cause) ? 'no_space' : 'engine_failed', text, { cause })
   }
+}
+
+/** In a folder where only owners take files away, the lock of someone else's dead run stays. */
+async function refuseStaleLock(
+  { files, me }: Claimant,
+  path: string,
+  settingsFile: string,
+  code: string,
+): Promise<void> {
+  const found = await readHolder(files, path)
+  if (found === 'absent' || found.holder === undefined) return
+  const { pid, user } = found.holder
+  const who = `process ${pid} of user ${JSON.stringify(user)} on host ${JSON.stringify(me.host)}`
+  throw new VboxmergeError(
+    'machine_locked',
+    `Cannot lock "${settingsFile}": ${who} has left its lock, does not run any more, and user ` +
+      `${JSON.stringify(me.user)} may not take the lock away (${code}); delete "${path}" as its owner`,
+  )
 }
 
 function heldLock(files: Files, path: string, token: string): Lock {

@@ -13,7 +13,7 @@ import { findVirtualBox, skipWithoutPython, startVirtualBox } from '../fixtures/
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 import { seed } from '../fixtures/test_run.ts'
 
-const kills = Number(process.env.KILLS ?? 3)
+const kills = Number(process.env.KILLS ?? 2)
 /** Machines that VirtualBox has registered take many times longer. */
 const registeredShare = 0.3
 

@@ -4,6 +4,7 @@ import type { Progress } from '../../ensure/progress.ts'
 import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
 import { randomUuid } from '../../image/uuid.ts'
 import { removeIfThere, writeNewFile } from '../../io/durable_file.ts'
+import { isFull } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
 import { type CloneJournal, type StagedFile, stagedPath } from '../../machine/clone_journal.ts'
 import { type CloneMedium, cloneSettings } from '../../machine/clone_settings.ts'
@@ -251,6 +252,7 @@ function explained(run: CloneRun, error: unknown, committed: boolean): unknown {
   const found = error instanceof Error ? error.message : String(error)
   const state = committed
     ? `the clone ${JSON.stringify(plan.place.settingsFile)} is whole; run the same command again to finish`
-    : 'nothing is left of the clone'
-  return new VboxmergeError('engine_failed', `Cannot clone ${name}: ${found}; ${state}`, { cause: error })
+    : `nothing is left of the clone${isFull(error) ? '; make room there' : ''}`
+  const code = isFull(error) && !committed ? 'no_space' : 'engine_failed'
+  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, { cause: error })
 }

@@ -1,5 +1,6 @@
 import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
 import { removeIfThere, replaceFile, temporaryOf } from '../../io/durable_file.ts'
+import { isFull } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
 import type { Journal } from '../../machine/journal.ts'
 import type { MachineSettings, Uuid } from '../../machine/machine.ts'
@@ -100,6 +101,7 @@ async function workOnFiles(
     await commits.prepareFirst()
     await commits.prepareSecond(second)
     signal?.throwIfAborted()
+    await run.checkUnchanged(prepared)
   } catch (error) {
     progress.undone = await isUndone(files, settings, journal)
     throw error
@@ -192,8 +194,10 @@ function explained(run: DirectRun, error: unknown, begun: boolean): unknown {
   if (run.signal?.aborted === true && error === run.signal.reason) return error
   const name = JSON.stringify(run.prepared.machine.inspection.settings.name)
   const found = error instanceof Error ? error.message : String(error)
+  const room = isFull(error) ? 'make room there and ' : ''
   const state = begun
-    ? 'every state of the machine that its settings name is whole; run the same command again to finish'
-    : 'the machine is as it was'
-  return new VboxmergeError('engine_failed', `Cannot change ${name}: ${found}; ${state}`, { cause: error })
+    ? `every state of the machine that its settings name is whole; ${room}run the same command again to finish`
+    : `the machine is as it was${isFull(error) ? '; make room there' : ''}`
+  const code = isFull(error) && !begun ? 'no_space' : 'engine_failed'
+  return new VboxmergeError(code, `Cannot change ${name}: ${found}; ${state}`, { cause: error })
 }

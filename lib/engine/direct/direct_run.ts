@@ -12,6 +12,8 @@ export interface DirectRun {
    * With `ownJournal` the journal that is found is this run's own, and tells of no interrupted run.
    */
   readonly prepareAgain: (ownJournal: boolean) => Promise<Prepared>
+  /** Refuses when the machine is not as it was prepared any more, or is used; called right before the first write. */
+  readonly checkUnchanged: (prepared: Prepared) => Promise<void>
   /** Undefined where there is no VBoxManage; a registered machine needs it. */
   readonly manage: Manage | undefined
   /** Who runs, for the journal. */

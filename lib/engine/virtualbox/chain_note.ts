@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { SnapshotRef } from '../../ensure/result.ts'
 import { VboxmergeError } from '../../errors.ts'
 import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
-import { errorCode } from '../../io/errno.ts'
+import { isFull } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
 import { describeIssue } from '../../machine/describe_issue.ts'
 import type { MachineSettings, Snapshot, Uuid } from '../../machine/machine.ts'
@@ -112,10 +112,9 @@ export async function writeNote(files: Files, settingsFile: string, note: ChainN
   try {
     await replaceFile(files, path, new TextEncoder().encode(text), settingsFile)
   } catch (cause) {
-    const isFull = ['ENOSPC', 'EDQUOT'].includes(errorCode(cause) ?? '')
     const why = cause instanceof Error ? cause.message : String(cause)
     const message = `Cannot write ${JSON.stringify(path)}, without which no snapshot is deleted: ${why}`
-    throw new VboxmergeError(isFull ? 'no_space' : 'engine_failed', message, { cause })
+    throw new VboxmergeError(isFull(cause) ? 'no_space' : 'engine_failed', message, { cause })
   }
 }
 
