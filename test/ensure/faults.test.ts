@@ -8,7 +8,7 @@ import {
   plannedFaults,
   shuffled,
 } from '../fixtures/crash/fault_plan.ts'
-import { operations } from '../fixtures/crash/operations.ts'
+import { operation, operations } from '../fixtures/crash/operations.ts'
 import type { Subject, SubjectCase } from '../fixtures/crash/subject.ts'
 import { type Cell, tableLines, totalRow } from '../fixtures/crash/table.ts'
 import { seed } from '../fixtures/test_run.ts'
@@ -91,6 +91,29 @@ function codesOf(all: readonly Row[]): [string, number][] {
   }
   return [...counts].sort(([a], [b]) => (a < b ? -1 : 1))
 }
+
+t.test('what once did harm does none any more', async t => {
+  const made = async (name: string, registered: boolean): Promise<[Subject, SubjectCase]> => {
+    const subject = operation(name, registered)
+    return [subject, await subject.make(1)]
+  }
+  const undo = await made('discard the current state, skip one', false)
+  const gone = await made('merge all, count rises', true)
+  for (const at of [3, 4, 5]) {
+    const fault = { kind: 'EACCES', operation: 'syncFolder', at, sticky: true, fate: 'works' } as const
+    t.ok((await checkFault(...undo, fault)).failed, `undoing that fails, at flush ${at} of a folder`)
+  }
+  for (const sticky of [false, true]) {
+    const fault = {
+      kind: 'VBoxManage',
+      operation: undefined,
+      at: 2,
+      sticky,
+      fate: 'fails afterwards',
+    } as const
+    t.ok((await checkFault(...gone, fault)).failed, 'unregistering that says that it failed')
+  }
+})
 
 t.test('a wrong engine is found out', async t => {
   const [subject] = operations(false)
