@@ -6,6 +6,7 @@ import {
   type FileOperation,
   interceptedFiles,
 } from './intercepted_files.ts'
+import { SECTOR_SIZE } from './memory_content.ts'
 
 /** A fault that is to happen. */
 export interface Fault {
@@ -20,8 +21,8 @@ export interface Fault {
   /** The code of what is thrown, such as ENOSPC, EACCES or EDQUOT. Default EIO. */
   readonly error?: string
   /**
-   * Does the first half of a `read` or `write`. A read then ends early, as in a file that was cut by
-   * someone else; a write throws `error` (default ENOSPC) after it.
+   * Does the first half of a `read`, or the sectors in the first half of a `write`. A read then ends early, as in
+   * a file that was cut by someone else; a write throws `error` (default ENOSPC) after it.
    */
   readonly short?: boolean
 }
@@ -55,12 +56,18 @@ export function faultyFiles(files: Files, faults: readonly Fault[]): FaultyFiles
     if (fault === undefined) return run()
     const half = Math.floor((call.bytes ?? 0) / 2)
     if (fault.short === true && call.operation === 'read') return run(half)
-    if (fault.short === true && call.operation === 'write') await run(half)
+    if (fault.short === true && call.operation === 'write') await run(sectorsIn(call, half))
     // A file that cannot be closed is still closed: nothing else would free it.
     if (call.operation === 'close') await run()
     throw errnoError(fault.error ?? (fault.short === true ? 'ENOSPC' : 'EIO'), call.operation, call.path)
   })
   return { files: wrapped, counts, hits: () => hits }
+}
+
+/** Systems do not end a write between two bytes of a sector. */
+function sectorsIn({ position = 0 }: FileCall, bytes: number): number {
+  const end = position + bytes
+  return Math.max(0, end - (end % SECTOR_SIZE) - position)
 }
 
 function concerns({ operation, path }: Fault, call: FileCall): boolean {

@@ -88,9 +88,10 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   const path = (await isLink(files, given)) ? await files.realPath(given) : given
   const stat = path === undefined ? undefined : await files.stat(path)
   if (path === undefined || stat === undefined) {
+    const help = await olderSettings(files, given)
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine ${JSON.stringify(machine)}: there is no ${JSON.stringify(given)}`,
+      `Cannot find machine ${JSON.stringify(machine)}: there is no ${JSON.stringify(given)}${help}`,
     )
   }
   if (stat.kind === 'file' && /\.vbox$/i.test(given)) return path
@@ -104,6 +105,13 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   }
   if (others.length > 0) throw ambiguous(machine, [found, ...others].map(folderHit))
   return found
+}
+
+/** VirtualBox saves settings by two renames; when the power goes in between, the older ones are all there is. */
+async function olderSettings(files: Files, settingsFile: string): Promise<string> {
+  const older = `${settingsFile}-prev`
+  if (!/\.vbox$/i.test(settingsFile) || (await files.stat(older))?.kind !== 'file') return ''
+  return `; VirtualBox was cut off while it saved it: rename "${older}" to it, and run again`
 }
 
 async function isLink(files: Files, path: string): Promise<boolean> {
@@ -222,9 +230,10 @@ async function describeEntry(
   entry: RegisteredMachine,
 ): Promise<ResolvedMachine> {
   if ((await files.realPath(entry.settingsFile)) === undefined) {
+    const help = await olderSettings(files, entry.settingsFile)
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine ${JSON.stringify(machine)}: it is registered, but its file ${JSON.stringify(entry.settingsFile)} is missing`,
+      `Cannot find machine ${JSON.stringify(machine)}: it is registered, but its file ${JSON.stringify(entry.settingsFile)} is missing${help}`,
     )
   }
   return { settingsFile: entry.settingsFile, registeredId: entry.id }

@@ -20,7 +20,7 @@ const COUNT = 0x184
 const TABLE = 512
 const DATA = 1024
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 /**
  * Leaves out flushes: of files with such a path, or of the names in a folder after such a change of a name.

@@ -62,11 +62,13 @@ t.test('a short read ends early', async t => {
   t.equal(await file.read(buffer, 0), 10)
 })
 
-t.test('a short write leaves its first half and fails', async t => {
-  const { files, below } = await withFile({ operation: 'write', at: 1, short: true })
+t.test('a short write leaves the sectors in its first half and fails', async t => {
+  const { files, below } = await withFile({ operation: 'write', at: 1, short: true, sticky: true })
   const file = await files.open('/a', 'write')
   t.same(await outcomes([() => file.write(Buffer.from('abcdef'), 0)]), ['ENOSPC'])
-  t.equal(Buffer.from(await below.readFile('/a', 99)).toString(), 'abc3456789')
+  t.equal(Buffer.from(await below.readFile('/a', 99)).toString(), '0123456789', 'of one sector nothing')
+  t.same(await outcomes([() => file.write(Buffer.alloc(1200, 'x'), 8)]), ['ENOSPC'])
+  t.equal(Buffer.from(await below.readFile('/a', 2000)).toString(), `01234567${'x'.repeat(504)}`)
 })
 
 t.test('every operation can fail', async t => {

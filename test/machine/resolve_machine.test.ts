@@ -161,6 +161,10 @@ t.test('resolveMachine() refuses what is not there and names the nearest', async
   await t.rejects(resolve('dangling'), { code: 'machine_not_found' })
   await rm(web)
   await t.rejects(resolve(testUuid(1)), { code: 'machine_not_found', message: web })
+  await writeFile(`${web}-prev`, '')
+  const help = /VirtualBox was cut off while it saved it: rename ".*web.vbox-prev" to it/
+  await t.rejects(resolve(testUuid(1)), { code: 'machine_not_found', message: help })
+  await t.rejects(resolve(web), { code: 'machine_not_found', message: help })
 })
 
 t.test('resolveMachine() skips machines that cannot be read unless asked for by UUID', async t => {
@@ -176,6 +180,12 @@ t.test('resolveMachine() skips machines that cannot be read unless asked for by 
   t.equal((await resolve('web')).registeredId, testUuid(2))
   t.strictSame(await resolve(testUuid(1)), { settingsFile: broken, registeredId: testUuid(1) })
   await t.rejects(resolve(broken), { code: 'settings_corrupt' }, 'a path to it says what is wrong')
+  const told = /\(the settings of a registered one cannot be read, nor those of 1 more: .*broken\.vbox.*\)/
+  await t.rejects(
+    resolve('wed'),
+    { code: 'machine_not_found', message: told },
+    'it may be the one that is meant',
+  )
 })
 
 t.test('resolveMachine() does not go on with a registry that cannot be read', async t => {
