@@ -4,14 +4,23 @@ import { median, mediansOf, namesIn, ratios, runsOf } from './report.mjs'
 const MIB = 2 ** 20
 const MOST_MEMORY = 150_000_000
 
+/** Bytes written against those that have to be. */
+const MOST_WRITTEN = 1.05
+
 /** Table entries, settings and a journal, beside the blocks. */
 const SIDE_BYTES = 4 * MIB
 
-/** How many times faster one is than another, where both left what they should. */
+/**
+ * How many times faster one is than another, where both left what they should.
+ *
+ * @param aim Undefined where the machine is so small that starting programs is what takes the time.
+ */
 export function speedClaim(claim, results, theirs, ours, aim) {
   const ratio = median(ratios(results, theirs, ours, 'seconds'))
   const sound = [...runsOf(results, theirs), ...runsOf(results, ours)].every(run => run.sound)
   const found = sound ? `${ratio.toFixed(1)} times faster` : 'WRONG OUTCOME'
+  if (aim === undefined)
+    return { claim, holds: sound ? undefined : false, found, wanted: 'nothing, too small' }
   return { claim, holds: sound && ratio >= aim, found, wanted: `at least ${aim}` }
 }
 
@@ -26,7 +35,7 @@ export function golden(claim, results, aim) {
   const correct = names.filter(name => !isOurs(name) && runsOf(results, name).every(run => run.sound))
   const secondsOf = name => mediansOf(results, name).seconds
   const [best] = correct.sort((one, other) => secondsOf(one) - secondsOf(other))
-  if (best === undefined) return [{ claim, holds: true, found: 'no other way was right', wanted: `${aim}` }]
+  if (best === undefined) return [{ claim, holds: true, found: 'no other way was right', wanted: 'one' }]
   const [own, other] = [ours, best].map(name => mediansOf(results, name).bytes / MIB)
   return [
     speedClaim(`${claim}, against "${best}"`, results, best, ours, aim),
@@ -54,7 +63,14 @@ export function bytesClaims(claim, results, name, floor) {
   }
   const share = (written - SIDE_BYTES) / floor
   const found = `${(written / MIB).toFixed(0)} MiB for ${(floor / MIB).toFixed(0)} MiB of blocks`
-  return [{ claim: `${claim}, bytes written`, holds: share <= 1.05, found, wanted: 'at most 1.05 times' }]
+  return [
+    {
+      claim: `${claim}, bytes written`,
+      holds: share <= MOST_WRITTEN,
+      found,
+      wanted: `at most ${MOST_WRITTEN} times`,
+    },
+  ]
 }
 
 /** What the disk alone takes for the bytes that have to be written, for comparison; nothing is claimed. */
@@ -62,7 +78,7 @@ export function floorClaims(claim, results, name, floor, speed) {
   const { seconds, written } = mediansOf(results, name)
   if (written < floor / 10) return []
   const found = `${seconds.toFixed(2)} s, and ${(floor / speed).toFixed(2)} s for writing alone`
-  return [{ claim: `${claim}, against the disk`, holds: true, found, wanted: 'nothing' }]
+  return [{ claim: `${claim}, against the disk`, holds: undefined, found, wanted: 'nothing' }]
 }
 
 export function memoryClaim(claim, results) {

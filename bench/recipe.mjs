@@ -25,11 +25,12 @@ const ZEROS = Buffer.alloc(MIB)
  *
  * @param shape A name of `SHAPES`.
  * @param scale 1 is full size; the number of snapshots stays.
+ * @param snapshots How many, where it is not as many as the shape says.
  * @param zeros The share of blocks, 0 to 1, that hold nothing but zeros, as freed ones do after a clean-up.
  */
-export function makeRecipe({ shape = 'article', scale, seed, zeros = 0 }) {
+export function makeRecipe({ shape = 'article', scale, seed, zeros = 0, snapshots }) {
   const random = randomFrom(seed)
-  const full = SHAPES[shape]
+  const full = { ...SHAPES[shape], ...(snapshots === undefined ? {} : { snapshots }) }
   const blocksOf = mib => Math.max(1, Math.round(mib * scale))
   const count = blocksOf(full.capacity)
   const each = blocksOf(full.snapshot)

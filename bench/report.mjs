@@ -63,13 +63,18 @@ export function namesIn(results) {
   return [...new Set(results.map(({ contestant }) => contestant))]
 }
 
-/** Prints the claims; tells whether all hold. */
+/** Prints the claims; tells whether none of those that are judged is wrong. */
 export function printClaims(claims) {
   console.log('\nCLAIM')
+  const words = new Map([
+    [true, 'holds'],
+    [false, 'DOES NOT HOLD'],
+    [undefined, 'not judged'],
+  ])
   for (const { holds, claim, found, wanted } of claims) {
-    console.log(`${holds ? 'holds        ' : 'DOES NOT HOLD'}  ${claim}: ${found} (claimed: ${wanted})`)
+    console.log(`${words.get(holds).padEnd(13)}  ${claim}: ${found} (claimed: ${wanted})`)
   }
-  return claims.every(({ holds }) => holds)
+  return claims.every(({ holds }) => holds !== false)
 }
 
 export function median(numbers) {

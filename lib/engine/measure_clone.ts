@@ -42,8 +42,14 @@ export interface MeasureCloneContext {
 }
 
 /** What a clone comes to. */
-export interface MeasuredClone extends ToldVolumes {
+export interface MeasuredClone extends Examined {
   readonly disks: readonly MeasuredDisk[]
+}
+
+/** What was found inside of the disks. */
+interface Examined extends ToldVolumes {
+  /** By disk; undefined where it was not looked for. */
+  readonly free: readonly DiskFreeSpace[] | undefined
 }
 
 /**
@@ -57,16 +63,12 @@ export async function measureClone(
   plan: ClonePlan,
   context: MeasureCloneContext,
 ): Promise<MeasuredClone> {
-  const { free, ...found }: Examined = context.previous ?? (await examine(machine, plan, context))
+  const { free, volumes, warnings }: Examined = context.previous ?? (await examine(machine, plan, context))
   const disks: MeasuredDisk[] = []
   for (const [index, disk] of plan.disks.entries()) {
     disks.push(await measureDisk(machine, disk, free?.[index], context))
   }
-  return { disks, ...found }
-}
-
-interface Examined extends ToldVolumes {
-  readonly free?: readonly DiskFreeSpace[]
+  return { disks, free, volumes, warnings }
 }
 
 async function examine(
@@ -74,12 +76,14 @@ async function examine(
   { disks, snapshot }: ClonePlan,
   { files, freeSpace, signal }: MeasureCloneContext,
 ): Promise<Examined> {
-  if (freeSpace === 'keep' || disks.length === 0) return { volumes: [], warnings: [] }
+  if (freeSpace === 'keep' || disks.length === 0) {
+    return { free: undefined, volumes: [], warnings: [] }
+  }
   const state = presentGuestState(machine, snapshot)
   const obstacle = unreadableDisk(machine, state)
   if (obstacle !== undefined) {
     const message = `No free space is discarded: ${obstacle}`
-    return { volumes: [], warnings: [{ code: 'free_space_kept', message }] }
+    return { free: undefined, volumes: [], warnings: [{ code: 'free_space_kept', message }] }
   }
   const blockSizes = disks.map(({ chain }) => machine.images.get(chain[0] ?? '')?.header?.blockSize)
   const { examineState } = await import('./examine_state.ts')

@@ -161,6 +161,7 @@ function isUnread(model: StateModel, group: ImageGroup): boolean {
 
 /** Attaches the current state directly where its snapshot is gone and no new differencing image is needed. */
 export function settleNewLeaves(model: StateModel): void {
+  if (model.newLeavesOver.length === 0) return
   const kept = new Set([...model.snapshots.values()].flatMap(snapshot => snapshot.images))
   const direct = model.newLeavesOver.filter(image => !kept.has(image))
   model.newLeavesOver = model.newLeavesOver.filter(image => kept.has(image))

@@ -102,6 +102,29 @@ t.test('nothing is done where the disk has too little room', async t => {
   t.equal(await files.stat('/vms/web Clone'), undefined)
 })
 
+t.test('a clone that has room only without its blocks of zeros is made', async t => {
+  const files = new RecordedFiles()
+  const content = { base: { 0: 5, 1: 0, 2: 0 }, one: {}, current: {} }
+  const made = await makeMachine(files, MACHINE, {
+    ...spec,
+    disks: [{ ...disk, content }],
+    snapshots: ['one'],
+  })
+  const planned = await cloneOn(files, made, {}, { check: true })
+  const step = planned.steps[0]
+  const bytes = step?.kind === 'clone' ? step.disks.reduce((sum, one) => sum + one.bytes, 0) : 0
+  const withRoom = (room: number): Files =>
+    interceptedFiles(files, async (call, go) =>
+      call.operation === 'freeSpace' ? (room as never) : await go(),
+    )
+  // Settings, journals and locks get 256 KiB, the two blocks of zeros would take as much again.
+  const settingsRoom = 256 * KIB
+  await t.rejects(cloneOn(withRoom(bytes + settingsRoom - 1), made), hasCode('no_space'))
+  const result = await cloneOn(withRoom(bytes + settingsRoom + 100 * KIB), made)
+  t.strictSame(result.steps, planned.steps)
+  t.strictSame(await cloneProblems(files, made, CLONE), [])
+})
+
 t.test('a run that died after its commit is finished, and what it meant to delete goes', async t => {
   const { files, made } = await setUp()
   await cloneOn(files, made, { from: 'one' })
