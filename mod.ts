@@ -24,9 +24,10 @@ export type {
   CompactOptions,
   GoldenImageOptions,
   InspectOptions,
+  ListOptions,
   MergeOptions,
 } from './lib/ensure/options.ts'
-export type { Progress } from './lib/ensure/progress.ts'
+export type { OverallProgress, Progress } from './lib/ensure/progress.ts'
 export type {
   CloneDisk,
   CloneRef,
@@ -37,6 +38,7 @@ export type {
   DiskDigest,
   EngineName,
   EnsureResult,
+  Estimate,
   FoldSummary,
   MachineRef,
   MachineSummary,
@@ -45,6 +47,7 @@ export type {
   RestoreStep,
   SnapshotRef,
   SnapshotStep,
+  SpaceNeed,
   Step,
   StepForecast,
   StepKind,
@@ -56,7 +59,9 @@ export type {
   MachineInfo,
   PlanInfo,
   PlannedOperation,
+  RunningInfo,
   SnapshotInfo,
+  UnfinishedInfo,
   VolumeInfo,
 } from './lib/machine/info_types.ts'
 export type { MediumType, Uuid } from './lib/machine/machine.ts'

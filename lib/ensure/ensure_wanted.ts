@@ -5,14 +5,17 @@ import { VboxmergeError } from '../errors.ts'
 import { userNumber } from '../machine/current_user.ts'
 import { withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
-import { checkSpace } from './check_space.ts'
+import { checkSpace, spaceNeeds } from './check_space.ts'
 import { digestDisks } from './digest_disks.ts'
+import { estimate } from './estimate.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused } from './machine_use.ts'
 import type { CommonOptions } from './options.ts'
+import { addOverall, piecesOf } from './overall_progress.ts'
 import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
+import type { Progress } from './progress.ts'
 import {
   type FinishedDeletion,
   finishDeletion,
@@ -21,6 +24,7 @@ import {
 } from './recover_virtualbox.ts'
 import type { EnsureResult, Step, Warning } from './result.ts'
 import { openSession, type Session } from './session.ts'
+import { operationOf, reportStatus } from './status_reporter.ts'
 import { verifyOutcome } from './verify_outcome.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -116,22 +120,49 @@ class EnsureRun {
 
   async #forecast(planned: PreparedRun): Promise<EnsureResult> {
     await this.#checkRefusals(planned)
-    return { ...(await this.#result(planned, planned, planned.plan.steps)), after: planned.plan.after }
+    const { plan, machine, choice, read } = planned
+    const space = await spaceNeeds(this.#host.files, machine.inspection, machine.settingsBytes.length, plan)
+    return {
+      ...(await this.#result(planned, planned, plan.steps)),
+      after: plan.after,
+      estimate: estimate(plan.steps, choice.name, read, space),
+    }
   }
 
   async #carryOut(planned: PreparedRun): Promise<EnsureResult> {
     const { files } = this.#host
     const { lockTimeout, signal } = this.#options
     const lock = { timeout: lockTimeout, signal }
-    return await withLock(files, this.#session.settingsFile, lock, async () => {
+    return await withLock(files, this.#session.settingsFile, lock, async ({ token }) => {
       const prepared = await prepare(this.#context, planned)
       if (prepared.plan.steps.length === 0) return await this.#result(prepared, prepared)
       if (prepared.choice.refusal !== undefined) throw prepared.choice.refusal
       await this.#checkRefusals(prepared)
-      await applyPlan(prepared.choice, await this.#engineRun(prepared))
+      await this.#apply(prepared, token)
       const after = await verifyOutcome(this.#context, prepared)
       return await this.#result(prepared, after, prepared.plan.steps)
     })
+  }
+
+  /** Carries out a plan, and tells the caller and others how far that is. */
+  async #apply(prepared: PreparedRun, token: string): Promise<void> {
+    const { statusFiles, ticks = () => performance.now() } = this.#host
+    const { settingsFile } = this.#session
+    const withOverall = addOverall(piecesOf(prepared), ticks)
+    const status =
+      statusFiles === undefined
+        ? undefined
+        : reportStatus({ files: statusFiles, settingsFile, token }, operationOf(this.#context.wanted), ticks)
+    const onProgress = (moment: Progress): void => {
+      const progress = withOverall(moment)
+      status?.show(progress)
+      this.#context.onProgress(progress)
+    }
+    try {
+      await applyPlan(prepared.choice, await this.#engineRun(prepared, onProgress))
+    } finally {
+      await status?.end()
+    }
   }
 
   async #checkRefusals({ machine, plan, choice }: PreparedRun): Promise<void> {
@@ -153,7 +184,7 @@ class EnsureRun {
       await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan)
   }
 
-  async #engineRun(prepared: PreparedRun): Promise<DirectRun> {
+  async #engineRun(prepared: PreparedRun, onProgress: DirectRun['onProgress']): Promise<DirectRun> {
     const { lockTimeout, signal } = this.#options
     const { inspection } = prepared.machine
     const needsManage =
@@ -170,7 +201,7 @@ class EnsureRun {
       vboxUserHome: this.#session.vboxUserHome,
       lockTimeout,
       now: this.#host.now(),
-      onProgress: this.#context.onProgress,
+      onProgress,
       onShared: bytes => {
         this.#sharedBytes += bytes
       },

@@ -1,22 +1,22 @@
-import { isKnownCompact } from '../engine/measure_folds.ts'
+import type { VolumesContext } from '../engine/current_volumes.ts'
+import type { ExaminedStates } from '../engine/examine_state.ts'
 import { VboxmergeError } from '../errors.ts'
-import type { ImageInfo, MachineInfo, PlanInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
+import type { ImageInfo, MachineInfo, RunningInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { InspectedImage, Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
 import { eachSnapshot, eachState } from '../machine/media_graph.ts'
-import { loadRegistry } from '../machine/registry.ts'
+import { readRunning } from '../machine/run_status.ts'
 import { parseOptions } from '../options/parse_options.ts'
+import { describePlans, refusedPlans } from './describe_plans.ts'
 import { digestDisks } from './digest_disks.ts'
+import { findPlaces } from './find_places.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
-import type { InspectOptions } from './options.ts'
+import type { InspectOptions, ListOptions } from './options.ts'
 import { summarize } from './plan.ts'
-import { planTree } from './plan_tree.ts'
-import { prepare } from './prepare.ts'
 import type { MachineRef, Warning } from './result.ts'
 import { findHome, openSession, type Session, sessionOf } from './session.ts'
-import type { Wanted } from './wanted.ts'
-import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts'
+import { findUnfinished } from './unfinished.ts'
 
 /**
  * Reads a machine: its tree, its images, and what each ensure operation would do. Writes nothing.
@@ -28,38 +28,70 @@ import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts
 export async function inspectMachine(machine: string, options: InspectOptions = {}): Promise<MachineInfo> {
   const host = realEnsureHost
   const checked = parseOptions('info', options)
-  return await describe(host, await openSession(host, machine, checked), checked)
+  return await describeNow(host, await openSession(host, machine, checked), checked)
 }
 
 /**
- * Reads every machine that VirtualBox has registered; one that cannot be read is left out of the result's
- * figures and named in its warnings.
+ * Reads every machine that VirtualBox has registered, and those in the folders that are named; one that cannot be read
+ * is left out of the result's figures and named in its warnings.
  *
- * @throws {VboxmergeError} `settings_corrupt` when VirtualBox's own registry cannot be read; the reason of
- * `options.signal`.
+ * @throws {VboxmergeError} `settings_corrupt` when VirtualBox's own registry cannot be read; `machine_not_found` when a
+ * folder is not there; the reason of `options.signal`.
  */
-export async function inspectMachines(options: InspectOptions = {}): Promise<MachineInfo[]> {
+export async function inspectMachines(options: ListOptions = {}): Promise<MachineInfo[]> {
   const host = realEnsureHost
   const checked = parseOptions('list', options)
   const home = await findHome(host, checked)
-  const { machines } = await loadRegistry(host.files, home)
-  const infos: MachineInfo[] = []
-  for (const { id, settingsFile } of machines) {
+  const { places, unreadable } = await findPlaces(host, home, checked.folders ?? [])
+  const infos = unreadable.map(({ folder, error }) => {
+    return inaccessible({ name: '', id: '', settingsFile: folder, registered: false }, error)
+  })
+  for (const { settingsFile, id } of places) {
     try {
-      infos.push(await describe(host, sessionOf(host, settingsFile, home, checked), checked))
+      infos.push(await describeNow(host, sessionOf(host, settingsFile, home, checked), checked))
     } catch (error) {
-      if (!(error instanceof VboxmergeError)) throw error
-      infos.push(inaccessible({ name: '', id, settingsFile, registered: true }, error))
+      if (!(error instanceof VboxmergeError) || checked.signal?.aborted === true) throw error
+      infos.push(inaccessible({ name: '', id: id ?? '', settingsFile, registered: id !== undefined }, error))
     }
   }
   return infos
 }
 
-async function describe(host: EnsureHost, session: Session, options: InspectOptions): Promise<MachineInfo> {
-  options.signal?.throwIfAborted()
-  const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
+/** A machine that another run works on cannot be looked at with any sense; that run is told then. */
+async function describeNow(
+  host: EnsureHost,
+  session: Session,
+  options: InspectOptions,
+): Promise<MachineInfo> {
+  const { settingsFile } = session
+  const running = await readRunning(host.files, settingsFile)
+  if (running === null) return await describe(host, session, options, null)
+  try {
+    return await describe(host, session, options, running)
+  } catch (error) {
+    if (!(error instanceof VboxmergeError)) throw error
+    const ref = { name: '', id: '', settingsFile, registered: false }
+    return { ...inaccessible(ref, error), running }
+  }
+}
+
+async function describe(
+  host: EnsureHost,
+  session: Session,
+  options: InspectOptions,
+  running: RunningInfo | null,
+): Promise<MachineInfo> {
+  const { signal, onProgress = () => {} } = options
+  signal?.throwIfAborted()
+  const { files } = host
+  const { inspection } = await inspect(files, session.settingsFile, session.vboxUserHome)
   const { settings, registration } = inspection
   const summary = summarize(inspection)
+  const scan = options.scan === true
+  // Volumes and plans ask for the same states.
+  const examined: ExaminedStates = new Map()
+  const context = { files, session, onProgress, signal, scan, examined }
+  const isBusy = running !== null
   const info: MachineInfo = {
     machine: {
       name: settings.name,
@@ -69,20 +101,28 @@ async function describe(host: EnsureHost, session: Session, options: InspectOpti
     },
     state: summary.state,
     summary,
+    running,
+    unfinished: isBusy ? null : await findUnfinished(files, inspection),
     snapshots: describeSnapshots(inspection),
     images: [...inspection.images.values()].map(image => describeImage(inspection, image)),
-    volumes: await describeVolumes(host, inspection, options),
-    plans: await describePlans(host, session, inspection, options),
-    warnings: problemsOf(inspection),
+    volumes: isBusy ? [] : await describeVolumes(inspection, context),
+    plans: isBusy ? refusedPlans(workedOn(settings.name, running)) : await describePlans(inspection, context),
+    warnings: isBusy ? [] : problemsOf(inspection),
   }
-  if (options.digest !== true) return info
-  const context = { files: host.files, onProgress: () => {}, signal: options.signal }
+  if (options.digest !== true || isBusy) return info
   return { ...info, digests: await digestDisks(context, inspection) }
+}
+
+function workedOn(name: string, { pid, host }: RunningInfo): VboxmergeError {
+  return new VboxmergeError(
+    'machine_locked',
+    `Cannot plan for ${JSON.stringify(name)}: process ${pid} of vboxmerge on host ${JSON.stringify(host)} works on ` +
+      'it; wait until it is done',
+  )
 }
 
 function inaccessible(machine: MachineRef, error: VboxmergeError): MachineInfo {
   const refusal = { code: error.code, message: error.message }
-  const plan: PlanInfo = { changed: 'unknown', steps: [], refusal }
   return {
     machine,
     state: 'inaccessible',
@@ -96,10 +136,12 @@ function inaccessible(machine: MachineRef, error: VboxmergeError): MachineInfo {
       capacity: 0,
       exact: false,
     },
+    running: null,
+    unfinished: null,
     snapshots: [],
     images: [],
     volumes: [],
-    plans: { merged: plan, compacted: plan, base_snapshot: plan, golden_image: plan },
+    plans: refusedPlans(error),
     warnings: [refusal],
   }
 }
@@ -142,16 +184,12 @@ function attachedTo({ settings }: Inspection, id: Uuid): string[] {
 }
 
 /** A machine whose images have problems is told all the same, with its problems as warnings. */
-async function describeVolumes(
-  { files }: EnsureHost,
-  machine: Inspection,
-  { scan, signal }: InspectOptions,
-): Promise<VolumeInfo[]> {
+async function describeVolumes(machine: Inspection, context: VolumesContext): Promise<VolumeInfo[]> {
   if (problemsOf(machine).length > 0) return []
   try {
     // What reads file systems is as much code as all the rest.
     const { currentVolumes } = await import('../engine/current_volumes.ts')
-    return await currentVolumes(machine, { files, signal, scan: scan === true })
+    return await currentVolumes(machine, context)
   } catch (error) {
     if (!(error instanceof VboxmergeError)) throw error
     return []
@@ -160,65 +198,4 @@ async function describeVolumes(
 
 function problemsOf({ images }: Inspection): Warning[] {
   return [...images.values()].flatMap(({ problem }) => (problem === undefined ? [] : [problem]))
-}
-
-const merge = { skip: 0, discardCurrentState: false, branches: 'refuse', baseSnapshot: 'Base' } as const
-const baseSnapshot = wantedSnapshot({ snapshotName: 'Base', snapshotDescription: 'Created by vboxmerge' })
-const nothing: Wanted = {
-  merged: undefined,
-  compacted: undefined,
-  baseSnapshot: undefined,
-  discardSavedState: false,
-}
-const DISCARD = { ...wantedCompaction({}), freeSpace: 'discard' } as const
-const WANTED = {
-  merged: { ...nothing, merged: wantedMerge(merge) },
-  compacted: { ...nothing, compacted: wantedCompaction({}) },
-  base_snapshot: { ...nothing, baseSnapshot },
-  golden_image: { ...nothing, merged: wantedMerge(merge), compacted: wantedCompaction({}), baseSnapshot },
-} as const satisfies Record<keyof MachineInfo['plans'], Wanted>
-
-async function describePlans(
-  host: EnsureHost,
-  session: Session,
-  machine: Inspection,
-  options: InspectOptions,
-): Promise<MachineInfo['plans']> {
-  const plan = async (wanted: Wanted): Promise<PlanInfo> => {
-    try {
-      return await describePlan(host, session, machine, wanted, options)
-    } catch (error) {
-      if (!(error instanceof VboxmergeError)) throw error
-      return { changed: 'unknown', steps: [], refusal: { code: error.code, message: error.message } }
-    }
-  }
-  return {
-    merged: await plan(WANTED.merged),
-    compacted: await plan(WANTED.compacted),
-    base_snapshot: await plan(WANTED.base_snapshot),
-    golden_image: await plan(WANTED.golden_image),
-  }
-}
-
-async function describePlan(
-  host: EnsureHost,
-  session: Session,
-  machine: Inspection,
-  wanted: Wanted,
-  { scan, signal }: InspectOptions,
-): Promise<PlanInfo> {
-  // Only reading the disks would tell what can be compacted; the rest of the plan needs no more than tables.
-  const reads = wanted.compacted !== undefined && scan !== true && !isCompactionKnown(machine, wanted)
-  const looked = reads ? { ...wanted, compacted: undefined } : wanted
-  const wish = { engine: 'auto', registration: 'auto' } as const
-  const context = { files: host.files, session, wanted: looked, wish, onProgress: () => {}, signal }
-  const { plan, choice } = await prepare(context)
-  if (plan.steps.length > 0 && choice.refusal !== undefined) throw choice.refusal
-  return { changed: reads && plan.steps.length === 0 ? 'unknown' : plan.steps.length > 0, steps: plan.steps }
-}
-
-/** Whether an earlier run left word of every image that would be compacted. */
-function isCompactionKnown(machine: Inspection, wanted: Wanted): boolean {
-  const { folds, compactable } = planTree(machine, wanted)
-  return folds.length === 0 && compactable.every(id => isKnownCompact(machine, id, DISCARD))
 }

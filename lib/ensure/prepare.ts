@@ -1,11 +1,13 @@
 import { chooseEngine, type EngineChoice, type EngineWish } from '../engine/choose.ts'
 import { chooseCompaction } from '../engine/choose_compaction.ts'
+import type { ExaminedStates } from '../engine/examine_state.ts'
 import { type Measured, measureFolds } from '../engine/measure_folds.ts'
 import type { Prepared } from '../engine/prepared.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import type { ReadTime } from './estimate.ts'
 import { makePlan } from './plan.ts'
 import { planTree } from './plan_tree.ts'
 import type { Progress } from './progress.ts'
@@ -20,11 +22,15 @@ export interface PrepareContext {
   readonly wish: EngineWish
   readonly onProgress: (progress: Progress) => void
   readonly signal: AbortSignal | undefined
+  /** What was found of guests, where more than one plan is made of a machine. */
+  readonly examined?: ExaminedStates | undefined
 }
 
 /** A plan with the engine that is to carry it out. */
 export interface PreparedRun extends Prepared {
   readonly choice: EngineChoice
+  /** How long it took to read what the plan is made of. */
+  readonly read: ReadTime
 }
 
 /**
@@ -40,7 +46,7 @@ export async function prepare(
   previous?: Prepared,
   ownJournal = false,
 ): Promise<PreparedRun> {
-  const { files, session, wanted, wish, onProgress, signal } = context
+  const { files, session, wanted, wish, onProgress, signal, examined } = context
   signal?.throwIfAborted()
   const found = await inspect(files, session.settingsFile, session.vboxUserHome)
   const machine = ownJournal ? withoutJournal(found) : found
@@ -53,14 +59,17 @@ export async function prepare(
     files,
     onProgress,
     signal,
+    examined,
     ...(previous === undefined ? {} : { previous: previous.measured }),
   }
   const { compaction, warnings } = chooseCompaction(inspection, tree, wanted.compacted, choice)
+  const begun = performance.now()
   const measured: Measured = await measureFolds(inspection, tree, compaction, measureContext)
+  const read = { bytes: measured.figures.scannedBytes, seconds: (performance.now() - begun) / 1000 }
   const foundInside = [...warnings, ...(measured.free?.warnings ?? [])]
   const plan = makePlan(inspection, tree, measured.figures, choice.name, foundInside)
   if (plan.steps.length > 0) refuseSavedState(inspection, wanted)
-  return { machine, plan, measured, choice }
+  return { machine, plan, measured, choice, read }
 }
 
 function withoutJournal(machine: InspectedMachine): InspectedMachine {

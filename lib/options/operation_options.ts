@@ -4,6 +4,7 @@ import type {
   CompactOptions,
   GoldenImageOptions,
   InspectOptions,
+  ListOptions,
   MergeOptions,
 } from '../ensure/options.ts'
 
@@ -25,7 +26,7 @@ export interface OperationOptions {
   /** The bare `vboxmerge MACHINE` of 2010. */
   readonly prepare: PrepareOptions
   readonly info: InspectOptions
-  readonly list: InspectOptions
+  readonly list: ListOptions
 }
 
 /** An operation that has options. */
@@ -39,6 +40,7 @@ type WithoutDefault =
   | 'minReclaim'
   | 'cloneName'
   | 'cloneFolder'
+  | 'folders'
   | 'onProgress'
   | 'signal'
   | '$'

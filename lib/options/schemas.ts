@@ -16,6 +16,9 @@ const percentage = v.pipe(
   v.regex(/^\d{1,3}(\.\d+)?%$/),
   v.check(text => Number.parseFloat(text) <= 100),
 )
+const listOfTexts = v.custom<readonly string[]>(
+  value => Array.isArray(value) && value.every(text => typeof text === 'string' && text !== ''),
+)
 const progressListener = v.custom<(progress: Progress) => void>(value => typeof value === 'function')
 
 const placeEntries = {
@@ -45,6 +48,15 @@ const digest = v.exactOptional(
     description: 'add the SHA-256 of each whole virtual disk to the result',
   }),
   false,
+)
+
+const onProgress = v.exactOptional(
+  option(progressListener, {
+    group: 'common',
+    description: 'is told about the progress of long work',
+    wanted: 'a function',
+    codeOnly: true,
+  }),
 )
 
 const codeEntries = {
@@ -121,14 +133,7 @@ const commonEntries = {
     false,
   ),
   digest,
-  onProgress: v.exactOptional(
-    option(progressListener, {
-      group: 'common',
-      description: 'is told about the progress of long work',
-      wanted: 'a function',
-      codeOnly: true,
-    }),
-  ),
+  onProgress,
   ...codeEntries,
 }
 
@@ -313,7 +318,20 @@ const inspectEntries = {
   ),
   ...placeEntries,
   digest,
+  onProgress,
   ...codeEntries,
+}
+
+const listEntries = {
+  folders: v.exactOptional(
+    option(listOfTexts, {
+      group: 'inspection',
+      description: 'folders in which machines are looked for too, with the folders in them',
+      wanted: 'a list of paths',
+      codeOnly: true,
+    }),
+  ),
+  ...inspectEntries,
 }
 
 /** The base snapshot that may stay is the one that is to be taken, unless another is named. */
@@ -344,7 +362,7 @@ const schemas = {
   golden: forOperation<'golden'>()(v.pipe(v.strictObject(goldenEntries), v.transform(withBaseSnapshot))),
   prepare: forOperation<'prepare'>()(v.pipe(v.strictObject(prepareEntries), v.transform(withBaseSnapshot))),
   info: forOperation<'info'>()(v.strictObject(inspectEntries)),
-  list: forOperation<'list'>()(v.strictObject(inspectEntries)),
+  list: forOperation<'list'>()(v.strictObject(listEntries)),
 }
 
 const outputSchema = v.strictObject({

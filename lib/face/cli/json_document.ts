@@ -8,7 +8,7 @@ export type DocumentData = Readonly<Record<string, unknown>>
 
 /** Says what an operation that came to its end has done; the keys are the same whatever that was. */
 export function resultData(result: EnsureResult): DocumentData {
-  return toData({ failed: false, skipped: null, clone: null, digests: null, ...result })
+  return toData({ failed: false, skipped: null, clone: null, estimate: null, digests: null, ...result })
 }
 
 /** Says what is known of machines. */
