@@ -19,6 +19,8 @@ export interface ChainView {
   readonly capacity: number
   /** The images of the chain, lowest first. The view closes their files. */
   readonly images: readonly OpenVdi[]
+  /** Which of the images holds each part of the disk. */
+  readonly owners: OwnerMap
   /**
    * Fills the whole buffer with what lies at byte `position` of the disk. Calls may overlap.
    *
@@ -107,6 +109,7 @@ function chainView(images: readonly OpenVdi[], map: OwnerMap): ChainView {
   return {
     capacity,
     images,
+    owners: map,
     read: async (buffer, position) => {
       const end = position + buffer.length
       if (!(Number.isSafeInteger(position) && position >= 0 && end <= capacity)) {
