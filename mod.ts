@@ -11,6 +11,8 @@
  *
  * @module
  */
+export type { AllocationCell, AllocationMap, HeldShare } from './lib/blocks/allocation_map.ts'
+export type { DiskMap, MappedImage } from './lib/engine/disk_maps.ts'
 export { ensureBaseSnapshot } from './lib/ensure/base_snapshot.ts'
 export { ensureCloned } from './lib/ensure/cloned.ts'
 export { ensureCompacted } from './lib/ensure/compacted.ts'
@@ -64,6 +66,7 @@ export type {
   UnfinishedInfo,
   VolumeInfo,
 } from './lib/machine/info_types.ts'
+export type { Problem } from './lib/machine/inspection.ts'
 export type { MediumType, Uuid } from './lib/machine/machine.ts'
 
 // `deno run mod.ts MACHINE …`. A bundle of somebody else's that holds this file is their program, not ours.

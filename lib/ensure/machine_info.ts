@@ -1,4 +1,5 @@
-import type { VolumesContext } from '../engine/current_volumes.ts'
+import type { CurrentVolumes, VolumesContext } from '../engine/current_volumes.ts'
+import type { DiskMap } from '../engine/disk_maps.ts'
 import type { ExaminedStates } from '../engine/examine_state.ts'
 import { VboxmergeError } from '../errors.ts'
 import type { ImageInfo, MachineInfo, RunningInfo, SnapshotInfo, VolumeInfo } from '../machine/info_types.ts'
@@ -18,6 +19,9 @@ import type { MachineRef, Warning } from './result.ts'
 import { findHome, openSession, type Session, sessionOf } from './session.ts'
 import { findUnfinished } from './unfinished.ts'
 
+/** As many as a wide terminal has columns for. */
+const MAP_CELLS = 120
+
 /**
  * Reads a machine: its tree, its images, and what each ensure operation would do. Writes nothing.
  *
@@ -28,7 +32,7 @@ import { findUnfinished } from './unfinished.ts'
 export async function inspectMachine(machine: string, options: InspectOptions = {}): Promise<MachineInfo> {
   const host = realEnsureHost
   const checked = parseOptions('info', options)
-  return await describeNow(host, await openSession(host, machine, checked), checked)
+  return await describeNow(host, await openSession(host, machine, checked), { ...checked, maps: true })
 }
 
 /**
@@ -57,11 +61,16 @@ export async function inspectMachines(options: ListOptions = {}): Promise<Machin
   return infos
 }
 
+interface DescribeOptions extends InspectOptions {
+  /** Whether to tell what the parts of each disk are made of. */
+  readonly maps?: boolean
+}
+
 /** A machine that another run works on cannot be looked at with any sense; that run is told then. */
 async function describeNow(
   host: EnsureHost,
   session: Session,
-  options: InspectOptions,
+  options: DescribeOptions,
 ): Promise<MachineInfo> {
   const { settingsFile } = session
   const running = await readRunning(host.files, settingsFile)
@@ -78,7 +87,7 @@ async function describeNow(
 async function describe(
   host: EnsureHost,
   session: Session,
-  options: InspectOptions,
+  options: DescribeOptions,
   running: RunningInfo | null,
 ): Promise<MachineInfo> {
   const { signal, onProgress = () => {} } = options
@@ -92,6 +101,7 @@ async function describe(
   const examined: ExaminedStates = new Map()
   const context = { files, session, onProgress, signal, scan, examined }
   const isBusy = running !== null
+  const seen = isBusy ? NOTHING : await describeDisks(inspection, context, options.maps === true)
   const info: MachineInfo = {
     machine: {
       name: settings.name,
@@ -104,8 +114,9 @@ async function describe(
     running,
     unfinished: isBusy ? null : await findUnfinished(files, inspection),
     snapshots: describeSnapshots(inspection),
-    images: [...inspection.images.values()].map(image => describeImage(inspection, image)),
-    volumes: isBusy ? [] : await describeVolumes(inspection, context),
+    images: [...inspection.images.values()].map(image => describeImage(inspection, image, seen.disks)),
+    disks: seen.disks,
+    volumes: seen.volumes,
     plans: isBusy ? refusedPlans(workedOn(settings.name, running)) : await describePlans(inspection, context),
     warnings: isBusy ? [] : problemsOf(inspection),
   }
@@ -140,7 +151,7 @@ function inaccessible(machine: MachineRef, error: VboxmergeError): MachineInfo {
     unfinished: null,
     snapshots: [],
     images: [],
-    volumes: [],
+    ...NOTHING,
     plans: refusedPlans(error),
     warnings: [refusal],
   }
@@ -156,7 +167,12 @@ function describeSnapshots({ settings }: Inspection): SnapshotInfo[] {
   }))
 }
 
-function describeImage(machine: Inspection, { medium, header, fileSize }: InspectedImage): ImageInfo {
+function describeImage(
+  machine: Inspection,
+  { medium, header, fileSize }: InspectedImage,
+  disks: readonly DiskMap[],
+): ImageInfo {
+  const mapped = disks.flatMap(({ images }) => images).find(({ id }) => id === medium.id)
   return {
     id: medium.id,
     path: medium.path,
@@ -167,6 +183,7 @@ function describeImage(machine: Inspection, { medium, header, fileSize }: Inspec
     capacity: header?.capacity ?? 0,
     bytes: fileSize,
     allocatedBytes: header === undefined ? fileSize : header.allocatedBlocks * header.blockSize,
+    ownBytes: mapped?.ownBytes ?? null,
     attachedTo: attachedTo(machine, medium.id),
   }
 }
@@ -183,16 +200,36 @@ function attachedTo({ settings }: Inspection, id: Uuid): string[] {
   return states
 }
 
+interface SeenDisks {
+  readonly disks: readonly DiskMap[]
+  readonly volumes: readonly VolumeInfo[]
+}
+
+const NOTHING: SeenDisks = { disks: [], volumes: [] }
+
 /** A machine whose images have problems is told all the same, with its problems as warnings. */
-async function describeVolumes(machine: Inspection, context: VolumesContext): Promise<VolumeInfo[]> {
-  if (problemsOf(machine).length > 0) return []
+async function describeDisks(
+  machine: Inspection,
+  context: VolumesContext,
+  wantsMaps: boolean,
+): Promise<SeenDisks> {
+  const { files, signal } = context
+  // What reads file systems is as much code as all the rest.
+  const { currentDiskMaps } = await import('../engine/disk_maps.ts')
+  const { volumes, freeOf } = await findVolumes(machine, context)
+  const disks = wantsMaps ? await currentDiskMaps(machine, { files, signal, freeOf, cells: MAP_CELLS }) : []
+  return { disks, volumes }
+}
+
+async function findVolumes(machine: Inspection, context: VolumesContext): Promise<CurrentVolumes> {
+  const none = { volumes: [], freeOf: () => undefined }
+  if (problemsOf(machine).length > 0) return none
   try {
-    // What reads file systems is as much code as all the rest.
-    const { currentVolumes } = await import('../engine/current_volumes.ts')
-    return await currentVolumes(machine, context)
+    const { lookAtVolumes } = await import('../engine/current_volumes.ts')
+    return await lookAtVolumes(machine, context)
   } catch (error) {
     if (!(error instanceof VboxmergeError)) throw error
-    return []
+    return none
   }
 }
 

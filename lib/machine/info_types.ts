@@ -1,3 +1,4 @@
+import type { DiskMap } from '../engine/disk_maps.ts'
 import type { DiskDigest, Estimate, MachineRef, MachineSummary, Step, Warning } from '../ensure/result.ts'
 import type { MediumType, Uuid } from './machine.ts'
 
@@ -31,6 +32,11 @@ export interface ImageInfo {
   readonly bytes: number
   /** Bytes of the allocated blocks. */
   readonly allocatedBytes: number
+  /**
+   * Bytes that the current state reads from it, because nothing newer lies above them; null where that is not known, and
+   * for what the current state does not read.
+   */
+  readonly ownBytes: number | null
   /** The states that attach it, in words. */
   readonly attachedTo: readonly string[]
 }
@@ -113,6 +119,8 @@ export interface MachineInfo {
   /** Parents before their children. */
   readonly snapshots: readonly SnapshotInfo[]
   readonly images: readonly ImageInfo[]
+  /** The disks of the current state and what they are made of; empty when more than one machine is read. */
+  readonly disks: readonly DiskMap[]
   /** The volumes of the current state; empty where its disks cannot be read. */
   readonly volumes: readonly VolumeInfo[]
   readonly plans: Readonly<Record<PlannedOperation, PlanInfo>>

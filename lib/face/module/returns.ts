@@ -165,6 +165,7 @@ const infoReturns: Readonly<Record<string, ReturnValue>> = {
     }),
     snapshots: list('Snapshots, parents before their children.'),
     images: list('Hard disk images with their sizes.'),
+    disks: list('The disks of the current state and what they are made of; empty without I(machine).'),
     volumes,
     plans: dict('What each module would do with its default options, by C(merged), C(compacted) and so on.', {
       '<operation>': dict('What one module would do.', {
