@@ -79,7 +79,7 @@ function readType(doc: SettingsDocument, element: XmlElement): MediumType {
   if (type !== undefined) return type
   throw new VboxmergeError(
     'unsupported',
-    `Cannot read "${doc.file}": a hard disk has the type "${text.slice(0, 80)}", which is not known`,
+    `Cannot read "${doc.file}": a hard disk has the type "${text.slice(0, 80)}", which is not known; change it in VirtualBox (VBoxManage modifymedium --type)`,
   )
 }
 

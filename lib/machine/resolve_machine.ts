@@ -81,13 +81,19 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   const path = (await isLink(files, given)) ? await files.realPath(given) : given
   const stat = path === undefined ? undefined : await files.stat(path)
   if (path === undefined || stat === undefined) {
-    throw new VboxmergeError('machine_not_found', `Cannot find machine "${machine}": there is no "${given}"`)
+    throw new VboxmergeError(
+      'machine_not_found',
+      `Cannot find machine "${machine}": there is no "${given}"; vboxmerge list shows those that are known`,
+    )
   }
   if (stat.kind === 'file' && /\.vbox$/i.test(given)) return path
   const [found, ...others] = stat.kind === 'folder' ? await settingsIn(files, path) : []
   if (found === undefined) {
     const what = stat.kind === 'folder' ? 'holds no .vbox file' : 'is no .vbox file and no folder'
-    throw new VboxmergeError('machine_not_found', `Cannot find machine "${machine}": "${given}" ${what}`)
+    throw new VboxmergeError(
+      'machine_not_found',
+      `Cannot find machine "${machine}": "${given}" ${what}; name a .vbox file, or the folder that it is in`,
+    )
   }
   if (others.length > 0) throw ambiguous(machine, [found, ...others].map(folderHit))
   return found
@@ -205,7 +211,8 @@ async function describeEntry(
   if ((await files.realPath(entry.settingsFile)) === undefined) {
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine "${machine}": it is registered, but its file "${entry.settingsFile}" is missing`,
+      `Cannot find machine "${machine}": it is registered, but its file "${entry.settingsFile}" is missing; bring it ` +
+        'back, or mount the disk that it is on',
     )
   }
   return { settingsFile: entry.settingsFile, registeredId: entry.id }

@@ -24,7 +24,10 @@ export function collectText(file: string, limit: number = MOST_CHARACTERS): Text
     },
     text: () => {
       if (length <= limit) return pieces.join('')
-      throw new VboxmergeError('engine_failed', `Cannot read the output of "${file}": it is too long`)
+      throw new VboxmergeError(
+        'engine_failed',
+        `Cannot read the output of "${file}": it is too long; see that it is VBoxManage (vboxmanage=PATH)`,
+      )
     },
   }
 }

@@ -105,10 +105,13 @@ const list: CommandDescription = {
   operation: 'list',
   word: 'list',
   takesMachine: false,
-  summary: 'list all registered machines with their sizes',
-  description: 'Lists all machines of the registry of VirtualBox with their sizes. Writes nothing.',
+  summary: 'list machines with their sizes and what could be gained',
+  description:
+    'Lists all machines of the registry of VirtualBox, and those in the folders that are named, with their sizes and ' +
+    'what could be gained, the largest first. Writes nothing.',
   examples: [
-    ['list', 'all machines'],
+    ['list', 'all registered machines'],
+    ['list ~/machines --scan', 'and those in a folder; reads the disks'],
     ['list --json', 'as JSON'],
   ],
 }
@@ -131,6 +134,12 @@ export const BARE_COMMAND: CommandDescription = {
     ['-- info', 'a machine that is called like a command'],
   ],
 }
+
+/** Commands that do nothing with machines, with a line for the list of commands. */
+export const HELPERS: readonly { readonly word: string; readonly summary: string }[] = [
+  { word: 'completion', summary: 'print what lets bash complete command lines' },
+  { word: 'help', summary: 'print the help of a command' },
+]
 
 /** The commands that have a word, in the order of the help text. */
 export const COMMANDS: readonly CommandDescription[] = [merge, compact, snapshot, golden, clone, info, list]
