@@ -40,7 +40,7 @@ export async function checkUnused(machine: Inspection, context: UseContext): Pro
       throw new VboxmergeError(
         'machine_not_off',
         `Cannot change ${JSON.stringify(settings.name)}: its state is ` +
-          `${state.states.map(word => JSON.stringify(printable(word))).join(' and ') || 'unknown'}, and its disks would be changed under it; shut it down first`,
+          `${state.states.map(word => JSON.stringify(printable(word))).join(' and ') || 'unknown'}; shut it down first, for its disks would change under it`,
       )
     }
   }

@@ -84,7 +84,7 @@ export function clonePlace({ settings }: Inspection, wanted: WantedClone, cwd: s
     const found = `the files of ${JSON.stringify(name)} would have names of more than ${LONGEST_NAME} bytes`
     throw new VboxmergeError(
       'invalid_options',
-      `Cannot clone ${JSON.stringify(settings.name)}: ${found}; choose a shorter name with cloneName=NAME`,
+      `Cannot clone ${JSON.stringify(settings.name)}: ${found}; choose a shorter cloneName`,
     )
   }
   const beside = dirname(dirname(settings.file))

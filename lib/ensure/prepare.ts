@@ -90,7 +90,7 @@ function refuseSavedState({ settings }: Inspection, wanted: Wanted): void {
   if (settings.currentState.stateFile === undefined || wanted.discardSavedState) return
   throw new VboxmergeError(
     'machine_not_off',
-    `Cannot change ${JSON.stringify(settings.name)}: it is saved, and its memory would not fit its disks any more; ` +
-      'start it and shut it down, or give its saved state up with discardSavedState=true',
+    `Cannot change ${JSON.stringify(settings.name)}: it is saved; start it and shut it down, or give its saved ` +
+      'state up with discardSavedState=true: its memory would not fit its disks any more',
   )
 }

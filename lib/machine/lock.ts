@@ -194,7 +194,7 @@ function lockedError(
   now: number,
 ): VboxmergeError {
   const found = claim === 'vanished' ? `"${path}" comes and goes` : describeClaim(claim.holder, path, now)
-  const help = `wait for it, or longer with lockTimeout=SECONDS; when no vboxmerge runs there any more, delete "${path}"`
+  const help = `wait for it or raise lockTimeout; when no vboxmerge runs there any more, delete "${path}"`
   return new VboxmergeError('machine_locked', `Cannot lock "${settingsFile}": ${found}; ${help}`)
 }
 

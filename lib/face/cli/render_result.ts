@@ -1,4 +1,5 @@
 import type { DiskDigest, EnsureResult, MachineSummary } from '../../ensure/result.ts'
+import { spellOptions } from '../../options/spell_options.ts'
 import { describeStep } from './describe_step.ts'
 import type { Screen } from './screen.ts'
 import { escapeName, formatBytes, formatCount } from './text.ts'
@@ -12,7 +13,8 @@ export function renderResult(result: EnsureResult, screen: Screen): string {
 function resultLines(result: EnsureResult, screen: Screen): string[] {
   const { paint, columns } = screen
   const name = paint('bold', escapeName(result.machine.name))
-  if (result.skipped !== undefined) return [`${name}: skipped: ${escapeName(result.skipped)}`]
+  if (result.skipped !== undefined)
+    return [`${name}: skipped: ${escapeName(spellOptions(result.skipped, 'kebab'))}`]
   if (result.steps.length === 0)
     return [
       `${name}: nothing to do${cloneNote(result)} (${summarize(result.clone === undefined ? result.before : result.after)})`,
