@@ -32,7 +32,7 @@ const MAP_CELLS = 120
 export async function inspectMachine(machine: string, options: InspectOptions = {}): Promise<MachineInfo> {
   const host = realEnsureHost
   const checked = parseOptions('info', options)
-  return await describeNow(host, await openSession(host, machine, checked), { ...checked, maps: true })
+  return await describeMachine(host, await openSession(host, machine, checked), { ...checked, maps: true })
 }
 
 /**
@@ -52,7 +52,7 @@ export async function inspectMachines(options: ListOptions = {}): Promise<Machin
   })
   for (const { settingsFile, id } of places) {
     try {
-      infos.push(await describeNow(host, sessionOf(host, settingsFile, home, checked), checked))
+      infos.push(await describeMachine(host, sessionOf(host, settingsFile, home, checked), checked))
     } catch (error) {
       if (!(error instanceof VboxmergeError) || checked.signal?.aborted === true) throw error
       infos.push(inaccessible({ name: '', id: id ?? '', settingsFile, registered: id !== undefined }, error))
@@ -61,13 +61,17 @@ export async function inspectMachines(options: ListOptions = {}): Promise<Machin
   return infos
 }
 
-interface DescribeOptions extends InspectOptions {
+/** How a machine is looked at. */
+export interface DescribeOptions extends InspectOptions {
   /** Whether to tell what the parts of each disk are made of. */
   readonly maps?: boolean
 }
 
-/** A machine that another run works on cannot be looked at with any sense; that run is told then. */
-async function describeNow(
+/**
+ * Tells what is known of a machine. One that another run works on cannot be looked at with any sense; that run is told
+ * then.
+ */
+export async function describeMachine(
   host: EnsureHost,
   session: Session,
   options: DescribeOptions,

@@ -116,7 +116,10 @@ function operandsOf(command: CommandDescription, given: readonly string[]): stri
   const operands: string[] = []
   for (let at = 0; at < given.length; at++) {
     const word = given[at] ?? ''
-    if (word === '--') return [...operands, ...given.slice(at + 1)]
+    if (word === '--') {
+      operands.push(...given.slice(at + 1))
+      break
+    }
     const option = optionOf(command, word)
     if (option !== undefined && option.kind !== 'boolean') at++
     else if (!word.startsWith('-')) operands.push(word)
