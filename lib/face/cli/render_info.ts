@@ -63,8 +63,8 @@ function headLines({ machine, state, summary, running, unfinished }: MachineInfo
 }
 
 /** Breaks a line that is still too wide: a terminal may be narrower than any table. */
-function fit(line: string, { columns, isTerminal }: Screen): string[] {
-  return !isTerminal || line.includes('\u001b') ? [line] : wrap(line, columns, '      ')
+function fit(line: string, { columns, breaks }: Screen): string[] {
+  return !breaks || line.includes('\u001b') ? [line] : wrap(line, columns, '      ')
 }
 
 /** Says in a sentence what works on a machine. */

@@ -7,13 +7,13 @@ import { helpText } from './argument_parser.ts'
 import { asksForJson, type Invocation, readCommandLine, suggestCommand } from './command_line.ts'
 import { listenForInterruption } from './interruption.ts'
 import { failureData, machinesData, resultData, writeDocument } from './json_document.ts'
-import { painterFor } from './paint.ts'
+import type { Look } from './paint.ts'
 import { createProgressDisplay, type ProgressMode } from './progress_display.ts'
 import { renderInfo } from './render_info.ts'
 import { renderList } from './render_list.ts'
 import { renderPlan } from './render_plan.ts'
 import { renderResult } from './render_result.ts'
-import { glyphsFor, type Screen, screenFor } from './screen.ts'
+import { fitLines, glyphsFor, type Screen, screenFor } from './screen.ts'
 import type { Surroundings } from './surroundings.ts'
 import { escapeLines } from './text.ts'
 import { typedCommand } from './typed_command.ts'
@@ -116,22 +116,20 @@ function progressMode({ quiet, json }: Run, { stderr, env }: Surroundings): Prog
 }
 
 function warn(warnings: readonly Warning[], surroundings: Surroundings): void {
-  const paint = painterFor('stderr', surroundings)
-  for (const { message } of warnings) {
-    surroundings.stderr.write(
-      `${paint('yellow', 'warning:')} ${escapeLines(spellOptions(message, 'kebab'))}\n`,
-    )
-  }
+  for (const { message } of warnings) tell('yellow', 'warning:', message, surroundings)
 }
 
 function fail(error: VboxmergeError, json: boolean, surroundings: Surroundings): number {
-  const paint = painterFor('stderr', surroundings)
   if (json) surroundings.stdout.write(writeDocument(failureData(error)))
-  else
-    surroundings.stderr.write(
-      `${paint('red', 'error:')} ${escapeLines(spellOptions(error.message, 'kebab'))}\n`,
-    )
+  else tell('red', 'error:', error.message, surroundings)
   return EXIT_STATUS[error.code]
+}
+
+/** Tells something on stderr, with options spelled as they are typed. */
+function tell(look: Look, kind: string, message: string, surroundings: Surroundings): void {
+  const screen = screenFor('stderr', surroundings)
+  const text = fitLines(`${kind} ${escapeLines(spellOptions(message, 'kebab'))}`, screen)
+  surroundings.stderr.write(`${screen.paint(look, kind)}${text.slice(kind.length)}\n`)
 }
 
 /** A mistyped command without further words looks like the name of a machine. */

@@ -1,13 +1,14 @@
 import { type Painter, painterFor } from './paint.ts'
 import type { Surroundings } from './surroundings.ts'
+import { wrap } from './wrap.ts'
 
 /** What text is drawn for. */
 export interface Screen {
   readonly paint: Painter
   /** Columns that a line may take. */
   readonly columns: number
-  /** Whether what is wider must be broken; elsewhere a table keeps its lines, for whoever reads them. */
-  readonly isTerminal: boolean
+  /** Whether a line that is wider is broken; elsewhere than on a terminal it is whole, for whatever program reads it. */
+  readonly breaks: boolean
   readonly glyphs: Glyphs
 }
 
@@ -61,9 +62,11 @@ export function screenFor(stream: 'stdout' | 'stderr', surroundings: Surrounding
   const { env } = surroundings
   const output = surroundings[stream]
   const isTerminal = output.isTTY === true
-  const wide = isTerminal ? output.columns : Number(env.COLUMNS)
+  const wide = (isTerminal ? output.columns : Number(env.COLUMNS)) || 0
+  // Shells keep COLUMNS for themselves; whoever hands it on wants lines of that length.
+  const breaks = isTerminal || wide > 0
   const columns = Math.max(LEAST_COLUMNS, Math.min(MOST_COLUMNS, wide || USUAL_COLUMNS))
-  return { paint: painterFor(stream, surroundings), columns, isTerminal, glyphs: glyphsFor(env) }
+  return { paint: painterFor(stream, surroundings), columns, breaks, glyphs: glyphsFor(env) }
 }
 
 /** Returns the characters that the locale of an environment can show. */
@@ -72,4 +75,14 @@ export function glyphsFor(env: Surroundings['env']): Glyphs {
   // The terminals of Windows have no locale; the newer ones say who they are.
   const isKnown = env.WT_SESSION !== undefined || env.TERM_PROGRAM === 'vscode'
   return /utf-?8/i.test(locale) || (locale === '' && isKnown) ? UNICODE : ASCII
+}
+
+/** Breaks the lines of a text that are too wide, where that is wanted. */
+export function fitLines(text: string, { columns, breaks }: Screen): string {
+  return breaks
+    ? text
+        .split('\n')
+        .flatMap(line => wrap(line, columns, '  '))
+        .join('\n')
+    : text
 }

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../../fixtures/temporary_folder.ts'
 import { runFake } from './fixtures/fake_surroundings.ts'
 
 const cli = join(import.meta.dirname ?? '', '../../../dist/cli.js')
-const hasBash = spawnSync('bash', ['-c', '[[ ${BASH_VERSINFO[0]} -ge 4 ]]']).status === 0
+const hasBash = spawnSync('bash', ['-c', '[[ $BASH_VERSION = [4-9]* ]]']).status === 0
 
 // As readline does: calls the function that is registered with the words of a line, of which the last is completed.
 const COMPLETE = `
