@@ -89,7 +89,7 @@ t.test('the archive holds what users need, and nothing else', async t => {
   const collection =
     /^(galaxy\.yml|meta\/runtime\.yml|plugins\/modules\/vbox_\w+\.(mjs|yml)|roles\/\w+\/(defaults|meta|tasks)\/\w+\.yml)$/
   const known =
-    /^(README\.md|CHANGELOG\.md|LICENSE|package\.json|docs\/[\w-]+\.md|docs\/screens\/\w+\.txt|playbooks\/\w+\.(mjs|ya?ml)|dist\/(cli|mod)\.js|dist\/\w+-[A-Z0-9]{8}\.js|dist\/mod\.d\.ts|dist\/lib\/.+\.d\.ts)$/
+    /^(README\.md|CHANGELOG\.md|LICENSE|package\.json|docs\/[\w-]+\.md|docs\/screens\/[\w-]+\.txt|playbooks\/\w+\.(mjs|ya?ml)|dist\/(cli|mod)\.js|dist\/\w+-[A-Z0-9]{8}\.js|dist\/mod\.d\.ts|dist\/lib\/.+\.d\.ts)$/
   t.same(
     paths.filter(path => !known.test(path) && !collection.test(path)),
     [],
