@@ -1,6 +1,7 @@
 import type { ExaminedStates } from '../engine/examine_state.ts'
 import { isKnownCompact } from '../engine/measure_folds.ts'
 import { VboxmergeError } from '../errors.ts'
+import { isNotPermitted } from '../io/errno.ts'
 import type { MachineInfo, PlanInfo, PlannedOperation } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { spaceNeeds } from './check_space.ts'
@@ -86,7 +87,13 @@ async function estimateOf(
   { plan, choice, machine, read }: PreparedRun,
   { files }: Pick<LookAhead, 'files'>,
 ): Promise<PlanInfo['estimate']> {
-  const space = await spaceNeeds(files, machine.inspection, machine.settingsBytes.length, plan)
+  const space = await spaceNeeds(files, machine.inspection, machine.settingsBytes.length, plan).catch(
+    (error: unknown) => {
+      // Whoever may only read is told the rest.
+      if (isNotPermitted(error)) return []
+      throw error
+    },
+  )
   return estimate(plan.steps, choice.name, read, space)
 }
 
