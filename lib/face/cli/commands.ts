@@ -37,8 +37,8 @@ const compact: CommandDescription = {
   takesMachine: true,
   summary: 'drop blocks that no one needs from the base images',
   description:
-    'Drops blocks that no one needs from the base images, and shortens their files. ' +
-    `Zero the free space inside the guest first to gain most. ${MACHINE_NOTE}`,
+    'Drops blocks that no one needs from the base images, those of zeros and those that no file system of the guest ' +
+    `uses, and shortens their files. Merge first to gain most. ${MACHINE_NOTE}`,
   examples: [
     ['compact web', 'compact the base images'],
     ['compact web --min-reclaim 5%', 'only if it gives back 5 per cent'],

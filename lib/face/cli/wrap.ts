@@ -10,7 +10,7 @@ export function wrap(line: string, columns: number, indent = ''): string[] {
   let current = lead
   let isEmpty = true
   const flush = (): void => {
-    lines.push(current)
+    lines.push(current.trimEnd())
     current = indent
     isEmpty = true
   }
