@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
+import { readAwayNotes } from '../machine/away_note.ts'
 import type { Uuid } from '../machine/machine.ts'
 import { loadRegistry } from '../machine/registry.ts'
 import type { EnsureHost } from './host.ts'
@@ -20,7 +21,8 @@ export interface FoundPlaces {
 }
 
 /**
- * Finds the machines of VirtualBox's registry and those in folders, each once.
+ * Finds the machines of VirtualBox's registry, those that a run has taken out of it meanwhile, and those in folders, each
+ * once.
  *
  * @param folders Relative ones count from the working directory. A `.vbox` file stands for itself.
  * @throws {VboxmergeError} `machine_not_found` when nothing has the name of a folder; `settings_corrupt` when the
@@ -31,8 +33,7 @@ export async function findPlaces(
   home: string,
   folders: readonly string[],
 ): Promise<FoundPlaces> {
-  const { machines } = await loadRegistry(files, home)
-  const places: MachinePlace[] = [...machines]
+  const places: MachinePlace[] = await knownPlaces(files, home)
   if (folders.length === 0) return { places, unreadable: [] }
   const unreadable: { folder: string; error: VboxmergeError }[] = []
   const known = new Set<string>()
@@ -49,6 +50,17 @@ export async function findPlaces(
     }
   }
   return { places, unreadable }
+}
+
+/** A run takes a machine out of the registry while it works, and notes where it is. */
+async function knownPlaces(files: Files, home: string): Promise<MachinePlace[]> {
+  const { machines } = await loadRegistry(files, home)
+  const places: MachinePlace[] = [...machines]
+  for (const away of await readAwayNotes(files, home)) {
+    const isBack = machines.some(({ id }) => id === away.id)
+    if (!isBack && (await files.stat(away.settingsFile)) !== undefined) places.push(away)
+  }
+  return places
 }
 
 async function search(

@@ -2,12 +2,16 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { describeMachine } from '../../lib/ensure/describe_machine.ts'
+import { ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
 import { realEnsureHost } from '../../lib/ensure/host.ts'
 import { inspectMachine, inspectMachines } from '../../lib/ensure/machine_info.ts'
 import { sessionOf } from '../../lib/ensure/session.ts'
+import { wantedMerge } from '../../lib/ensure/wanted_parts.ts'
 import { countingFiles } from '../../lib/io/counting_files.ts'
 import { errnoError } from '../../lib/io/errno.ts'
+import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import { realFiles } from '../../lib/io/real_files.ts'
+import { awayNotePath, encodeAwayNote } from '../../lib/machine/away_note.ts'
 import { cloneJournalPath } from '../../lib/machine/clone_journal.ts'
 import { findMachines } from '../../lib/machine/find_machines.ts'
 import { acquireLock } from '../../lib/machine/lock.ts'
@@ -85,6 +89,19 @@ t.test('what was begun and is not finished is told', async t => {
     reason: /made this clone was interrupted/,
     help: /vboxmerge clone/,
   })
+  const broken = await scene(t)
+  const fault = { operation: 'rename', path: /\.vboxmerge-second$/, at: 1, sticky: true } as const
+  const host = { ...realEnsureHost, files: faultyFiles(realFiles, [fault]).files }
+  const merge = { skip: 0, discardCurrentState: false, branches: 'refuse', baseSnapshot: 'Base' } as const
+  const wanted = { compacted: undefined, baseSnapshot: undefined, discardSavedState: false }
+  const place = { engine: 'auto', registration: 'auto', lockTimeout: 1, vboxUserHome } as const
+  await t.rejects(
+    ensureWanted(broken.made.settingsFile, { ...wanted, merged: wantedMerge(merge) }, place, host),
+    hasCode('engine_failed'),
+  )
+  const seen = await inspectMachine(broken.made.settingsFile, { vboxUserHome })
+  t.match(seen.unfinished, { reason: /^An earlier run was interrupted/, help: /run the same command again/ })
+  t.equal(seen.running, null)
   await writeFile(`${made.settingsFile}.vboxmerge-note`, '{}')
   t.match((await inspectMachine(made.settingsFile, { vboxUserHome })).unfinished, {
     reason: /VirtualBox died while it deleted a snapshot/,
@@ -125,6 +142,14 @@ t.test('machines are found in folders, each once, and what is broken fails nothi
   )
   t.match(infos[1]?.warnings, [{ code: 'settings_corrupt' }])
   t.equal((await inspectMachines({ vboxUserHome })).length, 1, 'without folders those of the registry alone')
+  const away = await makeMachine(realFiles, join(folder, 'away'), { name: 'away', seed: 3, disks: [DISK] })
+  await writeFile(awayNotePath(vboxUserHome, away.id), encodeAwayNote(away.id, away.settingsFile))
+  await writeFile(awayNotePath(vboxUserHome, made.id), encodeAwayNote(made.id, made.settingsFile))
+  t.strictSame(
+    (await inspectMachines({ vboxUserHome })).map(({ machine }) => machine.name),
+    ['web', 'away'],
+    'and those that a run has taken out of it meanwhile',
+  )
   await t.rejects(
     inspectMachines({ vboxUserHome, folders: [join(folder, 'nowhere')] }),
     hasCode(
