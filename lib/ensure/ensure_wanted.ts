@@ -121,7 +121,10 @@ class EnsureRun {
   async #forecast(planned: PreparedRun): Promise<EnsureResult> {
     await this.#checkRefusals(planned)
     const { plan, machine, choice, read } = planned
-    const space = await spaceNeeds(this.#host.files, machine.inspection, machine.settingsBytes.length, plan)
+    const settingsBytes = machine.settingsBytes.length
+    const isOurs = choice.name === 'direct'
+    const { files } = this.#host
+    const space = isOurs ? await spaceNeeds(files, machine.inspection, settingsBytes, plan) : []
     return {
       ...(await this.#result(planned, planned, plan.steps)),
       after: plan.after,
