@@ -11,6 +11,8 @@
  *
  * @module
  */
+export type { AllocationCell, AllocationMap, HeldShare } from './lib/blocks/allocation_map.ts'
+export type { DiskMap, MappedImage } from './lib/engine/disk_maps.ts'
 export { ensureBaseSnapshot } from './lib/ensure/base_snapshot.ts'
 export { ensureCloned } from './lib/ensure/cloned.ts'
 export { ensureCompacted } from './lib/ensure/compacted.ts'
@@ -24,12 +26,13 @@ export type {
   CompactOptions,
   GoldenImageOptions,
   InspectOptions,
+  ListOptions,
   MergeOptions,
   RecoverOptions,
   ReportOptions,
   UndoOptions,
 } from './lib/ensure/options.ts'
-export type { Progress } from './lib/ensure/progress.ts'
+export type { OverallProgress, Progress } from './lib/ensure/progress.ts'
 export { recoverMachine } from './lib/ensure/recover_machine.ts'
 export { type MachineReport, reportMachine } from './lib/ensure/report_machine.ts'
 export type {
@@ -42,6 +45,7 @@ export type {
   DiskDigest,
   EngineName,
   EnsureResult,
+  Estimate,
   FoldSummary,
   MachineRef,
   MachineSummary,
@@ -51,6 +55,7 @@ export type {
   RunTimes,
   SnapshotRef,
   SnapshotStep,
+  SpaceNeed,
   Step,
   StepForecast,
   StepKind,
@@ -64,9 +69,12 @@ export type {
   MachineInfo,
   PlanInfo,
   PlannedOperation,
+  RunningInfo,
   SnapshotInfo,
+  UnfinishedInfo,
   VolumeInfo,
 } from './lib/machine/info_types.ts'
+export type { Problem } from './lib/machine/inspection.ts'
 export type { MediumType, Uuid } from './lib/machine/machine.ts'
 
 // `deno run mod.ts MACHINE …`. A bundle of somebody else's that holds this file is their program, not ours.

@@ -94,5 +94,23 @@ function shortened(message: string): string {
 export function toVboxmergeError(error: unknown): VboxmergeError {
   if (error instanceof VboxmergeError) return error
   const message = error instanceof Error ? error.message : String(error)
-  return new VboxmergeError('engine_failed', `Cannot go on: ${message}`, { cause: error })
+  const help = helpFor(error)
+  const text = `Cannot go on: ${message}${help === undefined ? '' : `; ${help}`}`
+  return new VboxmergeError('engine_failed', text, { cause: error })
+}
+
+const NO_RIGHT = 'run as the user who owns the machine, and see that its folder may be written to'
+const FULL = 'make room there, and run the same command again, which finishes or undoes what was begun'
+const HELP: Readonly<Record<string, string>> = {
+  EACCES: NO_RIGHT,
+  EPERM: NO_RIGHT,
+  EROFS: 'the file system is read-only; mount it for writing',
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EIO: 'the disk of the host fails; save what is on it before anything else',
+}
+
+/** What helps against an error of the operating system. */
+function helpFor(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? HELP[String(error.code)] : undefined
 }

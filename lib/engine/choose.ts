@@ -87,7 +87,7 @@ function whyNotDirect(
   if (manageFound) return undefined
   return (
     'the machine is registered with VirtualBox, and VBoxManage was not found to take it out meanwhile; say where ' +
-    'it is with vboxmanage'
+    'it is with vboxmanage=PATH'
   )
 }
 
@@ -97,7 +97,7 @@ function whyNotVirtualBox(machine: Inspection, tree: TreePlan, manageFound: bool
   if (!machine.registration.registered) {
     return 'the machine is not registered with VirtualBox; register it (VBoxManage registervm)'
   }
-  if (!manageFound) return 'VBoxManage was not found; say where it is with vboxmanage'
+  if (!manageFound) return 'VBoxManage was not found; say where it is with vboxmanage=PATH'
   if (tree.merged.length === 0 && tree.folds.length > 0) {
     return 'the disks hang on differencing images that belong to no snapshot, which VBoxManage cannot merge'
   }
@@ -126,7 +126,7 @@ async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
   if (manage === undefined) {
     throw new VboxmergeError(
       'unsupported',
-      `Cannot change ${JSON.stringify(settings.name)}: VBoxManage was not found; say where it is with vboxmanage`,
+      `Cannot change ${JSON.stringify(settings.name)}: VBoxManage was not found; say where it is with vboxmanage=PATH`,
     )
   }
   const { applyWithVirtualBox } = await import('./virtualbox/virtualbox_engine.ts')

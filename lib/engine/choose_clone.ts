@@ -39,16 +39,17 @@ async function whyNot(
   { engine }: EngineWish,
   hasManage: () => Promise<boolean>,
 ): Promise<string | undefined> {
-  if (engine === 'virtualbox') return 'engine "virtualbox" makes no clones; choose engine=direct, or auto'
+  if (engine === 'virtualbox')
+    return 'engine "virtualbox" makes no clones; choose engine=direct or engine=auto'
   const chains = disks.flatMap(({ chain }) => chain).map(id => machine.images.get(id)?.medium)
   const foreign = chains.find(medium => medium !== undefined && medium.format.toUpperCase() !== 'VDI')
   if (foreign !== undefined) {
-    return `the image ${JSON.stringify(foreign.path)} has the format ${foreign.format}, and only VDI is read`
+    return `the image ${JSON.stringify(foreign.path)} has the format ${foreign.format}, and only VDI is read; let VirtualBox clone it (VBoxManage clonevm)`
   }
   if (!machine.registration.registered || (await hasManage())) return undefined
   return (
     'the machine is registered with VirtualBox, and VBoxManage was not found to register its clone, too; say where ' +
-    'it is with vboxmanage'
+    'it is with vboxmanage=PATH'
   )
 }
 

@@ -1,18 +1,15 @@
 import { listVolumes, type VolumeReport } from '../guest/free_space.ts'
-import type { Files } from '../io/files.ts'
 import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Attachment, Uuid } from '../machine/machine.ts'
 import { describeVolume } from './describe_volumes.ts'
 import type { KnownFree } from './disk_maps.ts'
-import { examineState } from './examine_state.ts'
+import { type ExamineContext, examineState } from './examine_state.ts'
 import { type GuestState, presentGuestState } from './guest_states.ts'
 import { guestDisks, openGuestDisks, unreadableDisk } from './open_guest_disks.ts'
 
 /** What looking at volumes needs beside the machine. */
-export interface VolumesContext {
-  readonly files: Files
-  readonly signal: AbortSignal | undefined
+export interface VolumesContext extends ExamineContext {
   /** Whether to find out what each could give back, which reads more. */
   readonly scan: boolean
 }
@@ -30,15 +27,12 @@ export interface CurrentVolumes {
  *
  * @throws {VboxmergeError} `image_missing`, `image_corrupt`, `unsupported`; the signal's reason.
  */
-export async function lookAtVolumes(
-  machine: Inspection,
-  { files, signal, scan }: VolumesContext,
-): Promise<CurrentVolumes> {
+export async function lookAtVolumes(machine: Inspection, context: VolumesContext): Promise<CurrentVolumes> {
   const state = presentGuestState(machine)
   if (unreadableDisk(machine, state) !== undefined) return { volumes: [], freeOf: () => undefined }
-  const { reports, free } = scan
-    ? await scanned(machine, state, files, signal)
-    : { reports: await listed(state, files, signal), free: new Map<Uuid, KnownFree>() }
+  const { reports, free } = context.scan
+    ? await scanned(machine, state, context)
+    : { reports: await listed(state, context), free: new Map<Uuid, KnownFree>() }
   return {
     volumes: reports.map(report =>
       describeVolume(report, state.disks[report.disk]?.attachment as Attachment),
@@ -62,18 +56,12 @@ interface Scanned {
   readonly free: ReadonlyMap<Uuid, KnownFree>
 }
 
-async function scanned(
-  machine: Inspection,
-  state: GuestState,
-  files: Files,
-  signal: AbortSignal | undefined,
-): Promise<Scanned> {
-  const blockSizes = state.disks.map(({ chain }) => machine.images.get(chain[0]?.id ?? '')?.header?.blockSize)
-  const { volumes, disks } = await examineState(files, state, blockSizes, signal)
+async function scanned(machine: Inspection, state: GuestState, context: VolumesContext): Promise<Scanned> {
+  const { volumes, disks } = await examineState(machine, state, context)
   const free = new Map<Uuid, KnownFree>()
-  for (const [index, { attachment }] of state.disks.entries()) {
+  for (const [index, { attachment, chain }] of state.disks.entries()) {
     const found = disks[index]
-    const blockSize = blockSizes[index]
+    const blockSize = machine.images.get(chain[0]?.id ?? '')?.header?.blockSize
     if (found === undefined || blockSize === undefined) continue
     free.set(attachment.image, { blockSize, has: block => found.isFree(block) })
   }
@@ -82,8 +70,7 @@ async function scanned(
 
 async function listed(
   state: GuestState,
-  files: Files,
-  signal: AbortSignal | undefined,
+  { files, signal }: VolumesContext,
 ): Promise<readonly VolumeReport[]> {
   const views = await openGuestDisks(files, state, signal)
   try {

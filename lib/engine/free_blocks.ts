@@ -2,12 +2,11 @@ import { BlockSet } from '../blocks/block_set.ts'
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { Warning } from '../ensure/result.ts'
 import type { DiskFreeSpace } from '../guest/free_space.ts'
-import type { Files } from '../io/files.ts'
 import type { VolumeInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
 import { tellVolumes } from './describe_volumes.ts'
-import { examineState } from './examine_state.ts'
+import { type ExamineContext, examineState, factsOf } from './examine_state.ts'
 import { type GuestState, type GuestStateDisk, guestStates } from './guest_states.ts'
 import { unreadableDisk } from './open_guest_disks.ts'
 
@@ -32,12 +31,6 @@ export interface FreeBlocksFound {
   readonly identity: string
 }
 
-/** What looking needs beside the machine. */
-export interface FreeBlocksContext {
-  readonly files: Files
-  readonly signal: AbortSignal | undefined
-}
-
 /**
  * Finds the blocks of images that the file systems of guests do not use, in any state that will be left and reads
  * them. A state whose guest only sleeps, and one whose disks cannot all be read, uses every block.
@@ -49,7 +42,7 @@ export async function findFreeBlocks(
   machine: Inspection,
   tree: TreePlan,
   targets: readonly FreeBlocksTarget[],
-  context: FreeBlocksContext,
+  context: ExamineContext,
   previous?: FreeBlocksFound,
 ): Promise<FreeBlocksFound> {
   const states = guestStates(machine, tree).filter(({ disks }) =>
@@ -67,15 +60,12 @@ function reads({ chain }: GuestStateDisk, image: Uuid): boolean {
 }
 
 function identityOf(
-  { images }: Inspection,
+  machine: Inspection,
   states: readonly GuestState[],
   targets: readonly FreeBlocksTarget[],
 ): string {
   const used = new Set(states.flatMap(({ disks }) => disks.flatMap(({ chain }) => chain.map(({ id }) => id))))
-  const facts = [...used].map(id => {
-    const image = images.get(id)
-    return `${id} ${image?.fileSize} ${image?.mtimeNs} ${image?.header?.modification}`
-  })
+  const facts = [...used].map(id => factsOf(machine, id))
   const seen = states.map(({ name, isSaved, disks }) => [
     name,
     isSaved,
@@ -104,7 +94,7 @@ class Search {
     machine: Inspection,
     state: GuestState,
     isCurrent: boolean,
-    { files, signal }: FreeBlocksContext,
+    context: ExamineContext,
   ): Promise<void> {
     const obstacle = state.isSaved
       ? `${state.name} is a saved one, whose guest remembers what is free`
@@ -114,17 +104,24 @@ class Search {
       for (const { id } of this.#targets) if (state.disks.some(disk => reads(disk, id))) this.#needed.add(id)
       return
     }
-    const blockSizes = state.disks.map(disk => this.#targets.find(({ id }) => reads(disk, id))?.blockSize)
-    const space = await examineState(files, state, blockSizes, signal)
-    for (const [index, disk] of state.disks.entries()) this.#keepWhatIsFree(disk, space.disks[index])
+    const space = await examineState(machine, state, context)
+    for (const [index, disk] of state.disks.entries()) {
+      const blockSize = machine.images.get(disk.chain[0]?.id ?? '')?.header?.blockSize
+      this.#keepWhatIsFree(disk, blockSize, space.disks[index])
+    }
     const { volumes, warnings } = tellVolumes(state, space.volumes, isCurrent)
     if (isCurrent) this.volumes.push(...volumes)
     this.warnings.push(...warnings)
   }
 
-  #keepWhatIsFree(disk: GuestStateDisk, free: DiskFreeSpace | undefined): void {
+  /** @param blockSize Bytes of the blocks that `free` tells of. */
+  #keepWhatIsFree(
+    disk: GuestStateDisk,
+    blockSize: number | undefined,
+    free: DiskFreeSpace | undefined,
+  ): void {
     for (const target of this.#targets.filter(({ id }) => reads(disk, id))) {
-      if (free === undefined || !reads(disk, target.top)) {
+      if (free === undefined || blockSize !== target.blockSize || !reads(disk, target.top)) {
         this.#needed.add(target.id)
         continue
       }

@@ -85,9 +85,8 @@ async function examine(
     const message = `No free space is discarded: ${obstacle}`
     return { free: undefined, volumes: [], warnings: [{ code: 'free_space_kept', message }] }
   }
-  const blockSizes = disks.map(({ chain }) => machine.images.get(chain[0] ?? '')?.header?.blockSize)
   const { examineState } = await import('./examine_state.ts')
-  const space = await examineState(files, state, blockSizes, signal)
+  const space = await examineState(machine, state, { files, signal })
   return { free: space.disks, ...tellVolumes(state, space.volumes, snapshot === undefined) }
 }
 

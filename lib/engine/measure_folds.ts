@@ -13,6 +13,7 @@ import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import { validStamp } from './compaction_stamp.ts'
 import { type DeadBlocks, findDeadBlocks } from './dead_blocks.ts'
 import { inPlaceObstacle } from './direct/fold_image.ts'
+import type { ExaminedStates } from './examine_state.ts'
 import { filledHoles } from './filled_holes.ts'
 import type { FreeBlocksFound, FreeBlocksTarget } from './free_blocks.ts'
 import { type FoldPaths, type OpenFold, openFold } from './open_fold.ts'
@@ -44,6 +45,8 @@ export interface MeasureContext {
   readonly signal: AbortSignal | undefined
   /** An earlier measurement of the same machine, which is used again where no image changed. */
   readonly previous?: Measured
+  /** What was found of guests by whoever asked before. */
+  readonly examined?: ExaminedStates | undefined
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { lockPathOf } from '../machine/lock.ts'
 import type { Plan } from './plan.ts'
+import type { SpaceNeed } from './result.ts'
 
 /** Room for the two coming settings files, the journal and the lock, beside what they already take. */
 const SETTINGS_ROOM = 256 * 1024
@@ -18,9 +19,21 @@ export async function checkSpace(
   files: Files,
   machine: Inspection,
   settingsBytes: number,
-  { figures, tree }: Plan,
+  plan: Plan,
   isShared = false,
 ): Promise<void> {
+  const needs = await spaceNeeds(files, machine, settingsBytes, plan, isShared)
+  refuseFull(`change ${JSON.stringify(machine.settings.name)}`, needs)
+}
+
+/** Tells what room a plan of the direct engine needs, and what room there is, by file system. */
+export async function spaceNeeds(
+  files: Files,
+  machine: Inspection,
+  settingsBytes: number,
+  { figures, tree }: Plan,
+  isShared = false,
+): Promise<SpaceNeed[]> {
   const needs = [await settingsNeed(files, machine.settings.file, 4 * settingsBytes)]
   for (const { images, neededBytes, final } of figures.folds) {
     const path = machine.images.get(images[0] ?? '')?.medium.path
@@ -36,24 +49,30 @@ export async function checkSpace(
   for (const bytes of [...figures.restoredLeaves, ...figures.snapshotLeaves]) {
     needs.push({ folder: machine.settings.snapshotFolder, bytes })
   }
-  await checkNeeds(files, `change ${JSON.stringify(machine.settings.name)}`, needs)
+  return await measureNeeds(files, needs)
 }
 
 /**
  * Checks that a clone fits where it is to be.
  *
- * @param settingsFile The clone's.
- * @param bytes Lengths of all its files but the settings, added.
  * @throws {VboxmergeError} `no_space` as above.
  */
-export async function checkCloneSpace(
+export function checkCloneSpace({ name }: { readonly name: string }, needs: readonly SpaceNeed[]): void {
+  refuseFull(`clone ${JSON.stringify(name)}`, needs)
+}
+
+/**
+ * Tells what room a clone needs, and what room there is.
+ *
+ * @param settingsFile The clone's.
+ * @param bytes Lengths of all its files but the settings, added.
+ */
+export async function cloneSpaceNeeds(
   files: Files,
-  { name }: { readonly name: string },
   settingsFile: string,
   bytes: number,
-): Promise<void> {
-  const needs = [await settingsNeed(files, settingsFile, bytes)]
-  await checkNeeds(files, `clone ${JSON.stringify(name)}`, needs)
+): Promise<SpaceNeed[]> {
+  return await measureNeeds(files, [await settingsNeed(files, settingsFile, bytes)])
 }
 
 /** Bytes that are to be written somewhere in a folder, which may not be there yet. */
@@ -68,7 +87,7 @@ async function settingsNeed(files: Files, settingsFile: string, bytes: number): 
   return { folder: dirname(settingsFile), bytes: bytes + SETTINGS_ROOM - Math.min(lock, SETTINGS_ROOM) }
 }
 
-async function checkNeeds(files: Files, what: string, needs: readonly Need[]): Promise<void> {
+async function measureNeeds(files: Files, needs: readonly Need[]): Promise<SpaceNeed[]> {
   const byDevice = new Map<string, Need>()
   for (const need of needs) {
     const folder = await existingFolder(files, need.folder)
@@ -76,13 +95,21 @@ async function checkNeeds(files: Files, what: string, needs: readonly Need[]): P
     const known = byDevice.get(device)
     byDevice.set(device, { folder: known?.folder ?? folder, bytes: (known?.bytes ?? 0) + need.bytes })
   }
+  const measured: SpaceNeed[] = []
   for (const { folder, bytes } of byDevice.values()) {
     const free = await freeSpaceFor(files, folder, bytes)
-    if (free >= bytes) continue
+    measured.push({ folder, neededBytes: bytes, missingBytes: Math.max(0, bytes - free) })
+  }
+  return measured
+}
+
+function refuseFull(what: string, needs: readonly SpaceNeed[]): void {
+  for (const { folder, neededBytes, missingBytes } of needs) {
+    if (missingBytes === 0) continue
     throw new VboxmergeError(
       'no_space',
-      `Cannot ${what}: the file system of ${JSON.stringify(folder)} has ${free} bytes free, and ${bytes} are ` +
-        `needed, ${bytes - free} more; make room there`,
+      `Cannot ${what}: the file system of ${JSON.stringify(folder)} has ${neededBytes - missingBytes} bytes free, and ` +
+        `${neededBytes} are needed, ${missingBytes} more; make room there`,
     )
   }
 }

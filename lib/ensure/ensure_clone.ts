@@ -6,18 +6,22 @@ import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { acquireLock, clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
-import { checkCloneSpace } from './check_space.ts'
+import { checkCloneSpace, cloneSpaceNeeds } from './check_space.ts'
 import { forecastClone } from './clone_figures.ts'
 import { digestDisks } from './digest_disks.ts'
 import { type CheckedOptions, isBusy } from './ensure_wanted.ts'
+import { estimate } from './estimate.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused } from './machine_use.ts'
+import { addOverall, cloneDiskPieces } from './overall_progress.ts'
 import { summarize } from './plan.ts'
 import { clonePlace, type WantedClone } from './plan_clone.ts'
 import { type CloneContext, type PreparedClone, prepareClone, presentFingerprint } from './prepare_clone.ts'
-import type { EnsureResult, MachineRef, MachineSummary } from './result.ts'
+import type { Progress } from './progress.ts'
+import type { EnsureResult, MachineRef, MachineSummary, SpaceNeed } from './result.ts'
 import { openSession, type Session } from './session.ts'
+import { reportStatus, type StatusReporter } from './status_reporter.ts'
 import { startTimes } from './step_times.ts'
 import { type RunWatch, withReport } from './with_report.ts'
 
@@ -89,8 +93,9 @@ class EnsureCloneRun {
       return await this.#result(planned, planned.found.clone?.machine, false)
     }
     if (this.#options.check !== true) return await this.#carryOut(planned)
-    await this.#checkRefusals(planned)
-    return await this.#result(planned, undefined, true)
+    const space = await this.#checkRefusals(planned)
+    const result = await this.#result(planned, undefined, true)
+    return { ...result, estimate: estimate(result.steps, 'direct', planned.read, space) }
   }
 
   async #clearStaleLocks({ plan }: PreparedClone): Promise<void> {
@@ -149,6 +154,8 @@ class EnsureCloneRun {
     const present = found.clone?.machine
     await this.#watch.before(machine.inspection)
     const times = startTimes(1)
+    const status = this.#reportStatus(lock)
+    const withOverall = addOverall(cloneDiskPieces(measured.disks), this.#ticks)
     const disks = await applyCloneRun({
       files: this.#host.files,
       source: machine,
@@ -165,7 +172,11 @@ class EnsureCloneRun {
       registers: registered,
       vboxUserHome: this.#session.vboxUserHome,
       lockTimeout: this.#options.lockTimeout,
-      onProgress: this.#context.onProgress,
+      onProgress: moment => {
+        const progress: Progress = withOverall(moment)
+        status?.show(progress)
+        this.#context.onProgress(progress)
+      },
       signal: this.#context.signal,
       verify: this.#options.verify ?? 'tables',
       onShared: bytes => {
@@ -173,9 +184,10 @@ class EnsureCloneRun {
       },
       leaveSource: async () => {
         await this.#checkUnchanged(prepared)
+        await status?.end()
         await lock.release()
       },
-    })
+    }).finally(async () => await status?.end())
     const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
     const taken = times.end()
     return { ...(await this.#result(done, await this.#verify(done), true)), times: taken }
@@ -197,6 +209,17 @@ class EnsureCloneRun {
     return exact
   }
 
+  /** The lock is the machine's, whose disks are what takes time to read. */
+  #reportStatus({ token }: Lock): StatusReporter | undefined {
+    const { statusFiles: files } = this.#host
+    const { settingsFile } = this.#session
+    return files === undefined
+      ? undefined
+      : reportStatus({ files, settingsFile, token }, 'cloned', this.#ticks)
+  }
+
+  readonly #ticks = (): number => (this.#host.ticks ?? (() => performance.now()))()
+
   /** Our lock keeps no one from starting the machine in VirtualBox. */
   async #checkUnchanged({ fingerprint, machine }: PreparedClone): Promise<void> {
     if ((await presentFingerprint(this.#context, machine)) === fingerprint) return
@@ -207,8 +230,9 @@ class EnsureCloneRun {
     )
   }
 
-  async #checkRefusals({ machine, found, plan, measured }: PreparedClone): Promise<void> {
-    if (plan.action === 'finish') return
+  /** @returns The room that the clone needs. */
+  async #checkRefusals({ machine, found, plan, measured }: PreparedClone): Promise<SpaceNeed[]> {
+    if (plan.action === 'finish') return []
     const { files } = this.#host
     await this.#refuseUsed(machine.inspection)
     if (found.clone !== undefined) await this.#refuseUsed(found.clone.machine)
@@ -217,7 +241,9 @@ class EnsureCloneRun {
       (total, disk) => total + disk.neededBytes,
       4 * machine.settingsBytes.length + nvram,
     )
-    await checkCloneSpace(files, machine.inspection.settings, plan.place.settingsFile, bytes)
+    const needs = await cloneSpaceNeeds(files, plan.place.settingsFile, bytes)
+    checkCloneSpace(machine.inspection.settings, needs)
+    return needs
   }
 
   async #refuseUsed(machine: Inspection): Promise<void> {

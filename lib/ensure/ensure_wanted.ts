@@ -7,15 +7,18 @@ import { userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
-import { checkSpace } from './check_space.ts'
+import { checkSpace, spaceNeeds } from './check_space.ts'
 import { checkUnchanged } from './check_unchanged.ts'
 import { digestDisks } from './digest_disks.ts'
+import { estimate } from './estimate.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused, type UseContext } from './machine_use.ts'
 import type { CommonOptions } from './options.ts'
+import { addOverall, piecesOf } from './overall_progress.ts'
 import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
+import type { Progress } from './progress.ts'
 import {
   type FinishedDeletion,
   finishDeletion,
@@ -24,6 +27,7 @@ import {
 } from './recover_virtualbox.ts'
 import type { EnsureResult, RunTimes, Step, Warning } from './result.ts'
 import { openSession, type Session } from './session.ts'
+import { operationOf, reportStatus } from './status_reporter.ts'
 import { type StepTimes, startTimes } from './step_times.ts'
 import { verifyOutcome } from './verify_outcome.ts'
 import type { Wanted } from './wanted.ts'
@@ -135,32 +139,41 @@ class EnsureRun {
 
   async #forecast(planned: PreparedRun): Promise<EnsureResult> {
     await this.#checkRefusals(planned)
-    return { ...(await this.#result(planned, planned, planned.plan.steps)), after: planned.plan.after }
+    const { plan, machine, choice, read } = planned
+    const settingsBytes = machine.settingsBytes.length
+    const isOurs = choice.name === 'direct'
+    const { files } = this.#host
+    const space = isOurs ? await spaceNeeds(files, machine.inspection, settingsBytes, plan) : []
+    return {
+      ...(await this.#result(planned, planned, plan.steps)),
+      after: plan.after,
+      estimate: estimate(plan.steps, choice.name, read, space),
+    }
   }
 
   async #carryOut(planned: PreparedRun): Promise<EnsureResult> {
     const { files } = this.#host
     const { lockTimeout, signal } = this.#options
     const lock = { timeout: lockTimeout, signal }
-    return await withLock(files, this.#session.settingsFile, lock, async () => {
+    return await withLock(files, this.#session.settingsFile, lock, async ({ token }) => {
       const prepared = await prepare(this.#context, planned)
       if (prepared.plan.steps.length === 0) return await this.#result(prepared, prepared)
       if (prepared.choice.refusal !== undefined) throw prepared.choice.refusal
       await this.#checkRefusals(prepared)
       const { backup } = this.#options
-      if (backup === undefined) return await this.#apply(prepared)
-      return await this.#applyWithBackup(prepared, backup)
+      if (backup === undefined) return await this.#apply(prepared, token)
+      return await this.#applyWithBackup(prepared, backup, token)
     })
   }
 
-  async #apply(prepared: PreparedRun): Promise<EnsureResult> {
+  async #apply(prepared: PreparedRun, token: string): Promise<EnsureResult> {
     const compares = this.#options.verify === 'full' && prepared.choice.name === 'virtualbox'
     // What few runs need is loaded by those.
     const content = compares ? await import('./verify_content.ts') : undefined
     const expected = await content?.expectContent(this.#context, prepared)
     await this.#watch.before(prepared.machine.inspection, prepared.measured.free)
     const times = startTimes(prepared.plan.steps.length)
-    await applyPlan(prepared.choice, await this.#engineRun(prepared, times))
+    await this.#carryOutPlan(prepared, token, times)
     const taken = times.end()
     const after = await verifyOutcome(this.#context, prepared)
     if (expected !== undefined) await content?.compareContent(this.#context, expected, after)
@@ -168,7 +181,7 @@ class EnsureRun {
     return { ...result, times: taken, warnings: [...result.warnings, ...(expected?.warnings ?? [])] }
   }
 
-  async #applyWithBackup(planned: PreparedRun, folder: string): Promise<EnsureResult> {
+  async #applyWithBackup(planned: PreparedRun, folder: string, token: string): Promise<EnsureResult> {
     const { onProgress, signal } = this.#context
     const context = { host: this.#host, session: this.#session, onProgress, signal }
     const { checkAsKept, failureWithBackup, keepBackup, noteOutcome } = await import('./keep_backup.ts')
@@ -180,11 +193,32 @@ class EnsureRun {
       checkAsKept(kept, prepared.machine.inspection)
       await this.#checkRefusals(prepared, isShared)
       this.#checkKept = present => checkAsKept(kept, present)
-      const result = await this.#apply(prepared)
+      const result = await this.#apply(prepared, token)
       const warnings = await noteOutcome(context, backup)
       return { ...result, backup, warnings: [...result.warnings, ...warnings] }
     } catch (error) {
       throw await failureWithBackup(context, planned, backup, error)
+    }
+  }
+
+  /** Carries out a plan, and tells the caller and others how far that is. */
+  async #carryOutPlan(prepared: PreparedRun, token: string, times: StepTimes): Promise<void> {
+    const { statusFiles, ticks = () => performance.now() } = this.#host
+    const { settingsFile } = this.#session
+    const withOverall = addOverall(piecesOf(prepared), ticks)
+    const status =
+      statusFiles === undefined
+        ? undefined
+        : reportStatus({ files: statusFiles, settingsFile, token }, operationOf(this.#context.wanted), ticks)
+    const onProgress = (moment: Progress): void => {
+      const progress = withOverall(moment)
+      status?.show(progress)
+      this.#context.onProgress(progress)
+    }
+    try {
+      await applyPlan(prepared.choice, await this.#engineRun(prepared, times, onProgress))
+    } finally {
+      await status?.end()
     }
   }
 
@@ -210,7 +244,11 @@ class EnsureRun {
     return { files, manage, vboxUserHome, lockTimeout: check === true ? 0 : lockTimeout, signal, ...seen }
   }
 
-  async #engineRun(prepared: PreparedRun, times: StepTimes): Promise<DirectRun> {
+  async #engineRun(
+    prepared: PreparedRun,
+    times: StepTimes,
+    onProgress: DirectRun['onProgress'],
+  ): Promise<DirectRun> {
     const { lockTimeout, signal } = this.#options
     const { inspection } = prepared.machine
     const needsManage =
@@ -232,7 +270,7 @@ class EnsureRun {
       vboxUserHome: this.#session.vboxUserHome,
       lockTimeout,
       now: this.#host.now(),
-      onProgress: this.#context.onProgress,
+      onProgress,
       onStepDone: times.stepDone,
       onShared: bytes => {
         this.#sharedBytes += bytes

@@ -11,6 +11,10 @@ export interface EnsureHost {
   readonly computer: Computer
   readonly cwd: () => string
   readonly now: () => Date
+  /** Tells milliseconds of a clock that never goes back. Default: that of this computer. */
+  readonly ticks?: () => number
+  /** By which a run tells others how far it is; without it none does. */
+  readonly statusFiles?: Files
   /** Who runs, to see who has an image open. Default: this computer. */
   readonly processes?: ProcessFiles
 }
@@ -21,4 +25,5 @@ export const realEnsureHost: EnsureHost = {
   computer: realComputer,
   cwd: () => process.cwd(),
   now: () => new Date(),
+  statusFiles: realFiles,
 }

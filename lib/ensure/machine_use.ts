@@ -40,7 +40,7 @@ export async function checkUnused(machine: Inspection, context: UseContext): Pro
       throw new VboxmergeError(
         'machine_not_off',
         `Cannot change ${JSON.stringify(settings.name)}: its state is ` +
-          `${state.states.map(word => JSON.stringify(printable(word))).join(' and ') || 'unknown'}; shut it down first`,
+          `${state.states.map(word => JSON.stringify(printable(word))).join(' and ') || 'unknown'}; shut it down first, for its disks would change under it`,
       )
     }
   }
@@ -62,7 +62,7 @@ async function refuseOtherHomes(machine: Inspection, context: UseContext): Promi
         'machine_locked',
         `Cannot change ${JSON.stringify(machine.settings.name)}: the VirtualBox with the settings folder ` +
           `${JSON.stringify(home)} has it registered and runs (VBoxSVC, process ${pid}); close it and wait some ` +
-          '5 seconds, or name that folder with vboxUserHome',
+          '5 seconds, or name that folder with vboxUserHome=FOLDER',
       )
     }
   }

@@ -110,6 +110,8 @@ export interface InspectOptions {
   readonly scan?: boolean
   /** Adds the SHA-256 of each whole virtual disk. Default false. */
   readonly digest?: boolean
+  /** Is told about the progress of long work. */
+  readonly onProgress?: (progress: Progress) => void
   readonly signal?: AbortSignal
   /** A caller's own zx `$`, used for every call of VBoxManage. */
   readonly $?: unknown
@@ -119,4 +121,10 @@ export interface InspectOptions {
 export interface ReportOptions extends InspectOptions {
   /** Path of the page. Default: named like the machine, in the working directory. `-` writes no file. */
   readonly output?: string
+}
+
+/** Options of `inspectMachines`. */
+export interface ListOptions extends InspectOptions {
+  /** Folders in which machines are looked for too, with the folders in them. Default: none. */
+  readonly folders?: readonly string[]
 }

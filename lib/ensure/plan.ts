@@ -112,7 +112,8 @@ function leftByRestore(machine: Inspection, tree: TreePlan): Uuid[] {
   return tree.deleted.filter(id => current.has(id))
 }
 
-function recoverReason(machine: Inspection): string {
+/** Says, as a sentence, how far an interrupted run came. */
+export function recoverReason(machine: Inspection): string {
   switch (machine.interrupted?.reached) {
     case 'nothing':
       return 'An earlier run was interrupted before it changed the machine; what it left is removed'

@@ -234,7 +234,7 @@ function refuseUnsafe(machine: Inspection, wanted: WantedClone, snapshot: Snapsh
     machine,
     'machine_not_off',
     `${what}, and its memory is not cloned; start it and shut it down, or leave the saved state out of the clone with ` +
-      'discardSavedState',
+      'discardSavedState=true',
   )
 }
 
@@ -283,7 +283,7 @@ function problemOf(clone: Inspection | undefined): Problem | undefined {
 }
 
 function inTheWay(machine: Inspection, { settingsFile }: ClonePlace, obstacle: string): VboxmergeError {
-  const found = `${obstacle}; choose another cloneName or cloneFolder`
+  const found = `${obstacle}; choose another place with cloneName=NAME or cloneFolder=FOLDER`
   return refusal(machine, 'unsupported', `the clone is to be ${JSON.stringify(settingsFile)}, but ${found}`)
 }
 
@@ -292,7 +292,7 @@ function outdated(machine: Inspection, { settingsFile }: ClonePlace): VboxmergeE
     machine,
     'clone_outdated',
     `${JSON.stringify(settingsFile)} is a clone of another state of it; delete that machine, give the new clone ` +
-      'another cloneName, or have it replaced with replace',
+      'another name with cloneName=NAME, or have it replaced, with all that was done to it, by replace=true',
   )
 }
 

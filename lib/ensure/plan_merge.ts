@@ -45,12 +45,15 @@ export function selectSnapshots(
     if (wanted.branches === 'refuse') {
       throw new VboxmergeError(
         'branch_blocked',
-        `Cannot merge ${JSON.stringify(machine.settings.name)}: ${found}; choose branches=stop to merge down to ` +
-          'it, branches=discard to delete the other branches with their data, or restore one of them and merge ' +
-          'it first (from)',
+        `Cannot merge ${JSON.stringify(machine.settings.name)}: ${found}, and merging would change what is read ` +
+          'there; choose branches=stop to merge down to it, branches=discard to delete the other branches with ' +
+          'their data, or from=SNAPSHOT to make one of them the current state and merge that (what is not in it is lost)',
       )
     }
-    warnings.push({ code: 'branch_blocked', message: `Merged only down to a fork: ${found}` })
+    warnings.push({
+      code: 'branch_blocked',
+      message: `Merged only down to a fork, the rest stays as it is: ${found}`,
+    })
     const reached = selected.slice(0, index)
     // Taking the base snapshot again would be the only change.
     return reached.length === 1 && isShield(machine, model, reached[0], wanted, restored) ? [] : reached
@@ -94,9 +97,12 @@ function describeFork(
   )
   const besides =
     snapshot.id === machine.settings.currentSnapshot ? ' beside the current state' : ' on another branch'
+  // A branch of one snapshot is its own tip.
+  const areTips = tips.length === others.length && tips.every(tip => others.includes(tip))
   return (
     `snapshot ${JSON.stringify(snapshot.name)} {${snapshot.id}} has another child${besides}, ` +
-    `${quoted(others)} (tips: ${quoted(tips)})`
+    quoted(others) +
+    (areTips ? '' : ` (tips: ${quoted(tips)})`)
   )
 }
 

@@ -64,7 +64,7 @@ export function planRestore(
       'machine_not_off',
       `Cannot restore snapshot ${JSON.stringify(target.name)} of ${JSON.stringify(machine.settings.name)}: it ` +
         'has a saved state, and restoring it would leave the machine saved; give that state up with ' +
-        'discardSavedState, or start the machine from it and shut it down',
+        'discardSavedState=true, or start the machine from it and shut it down',
     )
   }
   if (isCurrent && !moved.disks) {

@@ -169,7 +169,7 @@ function planSnapshot(
   throw new VboxmergeError(
     'branch_blocked',
     `Cannot take the base snapshot ${JSON.stringify(wanted.name)} of ${JSON.stringify(name)}: a snapshot of ` +
-      `that name {${elsewhere.id}} is on another branch; restore it, or choose another name with snapshotName`,
+      `that name {${elsewhere.id}} is on another branch; restore it, or choose another name with snapshotName=NAME`,
   )
 }
 

@@ -1,5 +1,6 @@
 import { chooseEngine, type EngineChoice, type EngineWish } from '../engine/choose.ts'
 import { chooseCompaction } from '../engine/choose_compaction.ts'
+import type { ExaminedStates } from '../engine/examine_state.ts'
 import { type Measured, measureFolds } from '../engine/measure_folds.ts'
 import type { Prepared } from '../engine/prepared.ts'
 import { VboxmergeError } from '../errors.ts'
@@ -8,6 +9,7 @@ import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { eachSnapshot } from '../machine/media_graph.ts'
 import { checkVariables } from '../machine/own_files.ts'
+import type { ReadTime } from './estimate.ts'
 import { makePlan } from './plan.ts'
 import { planTree, type TreePlan } from './plan_tree.ts'
 import type { Progress } from './progress.ts'
@@ -24,11 +26,15 @@ export interface PrepareContext {
   readonly signal: AbortSignal | undefined
   /** A look at the machine that was just made; by default prepare looks itself. */
   readonly inspected?: InspectedMachine
+  /** What was found of guests, where more than one plan is made of a machine. */
+  readonly examined?: ExaminedStates | undefined
 }
 
 /** A plan with the engine that is to carry it out. */
 export interface PreparedRun extends Prepared {
   readonly choice: EngineChoice
+  /** How long it took to read what the plan is made of. */
+  readonly read: ReadTime
 }
 
 /**
@@ -44,7 +50,7 @@ export async function prepare(
   previous?: Prepared,
   ownJournal = false,
 ): Promise<PreparedRun> {
-  const { files, session, wanted, wish, onProgress, signal } = context
+  const { files, session, wanted, wish, onProgress, signal, examined } = context
   signal?.throwIfAborted()
   const { settingsFile, vboxUserHome } = session
   const found = context.inspected ?? (await inspect(files, settingsFile, vboxUserHome, previous?.machine))
@@ -58,16 +64,19 @@ export async function prepare(
     files,
     onProgress,
     signal,
+    examined,
     ...(previous === undefined ? {} : { previous: previous.measured }),
   }
   const { compaction, warnings } = chooseCompaction(inspection, tree, wanted.compacted, choice)
+  const begun = performance.now()
   const measured: Measured = await measureFolds(inspection, tree, compaction, measureContext)
+  const read = { bytes: measured.figures.scannedBytes, seconds: (performance.now() - begun) / 1000 }
   const foundInside = [...warnings, ...(measured.free?.warnings ?? [])]
   const plan = makePlan(inspection, tree, measured.figures, choice.name, foundInside)
   // To finish what an interrupted run left changes no disk, unless there is a further step.
   if (plan.steps.some(({ kind }) => kind !== 'recover')) refuseSavedState(inspection, wanted)
   if (plan.steps.length > 0) await refuseForeignVariables(files, inspection, tree)
-  return { machine, plan, measured, choice }
+  return { machine, plan, measured, choice, read }
 }
 
 function withoutJournal(machine: InspectedMachine): InspectedMachine {
@@ -102,6 +111,6 @@ function refuseSavedState({ settings }: Inspection, wanted: Wanted): void {
   throw new VboxmergeError(
     'machine_not_off',
     `Cannot change ${JSON.stringify(settings.name)}: it is saved; start it and shut it down, or give its saved ` +
-      'state up with discardSavedState',
+      'state up with discardSavedState=true: its memory would not fit its disks any more',
   )
 }

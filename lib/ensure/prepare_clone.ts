@@ -12,6 +12,7 @@ import { chainOf, indexMedia } from '../machine/media_graph.ts'
 import { checkVariables, MAX_NVRAM_BYTES } from '../machine/own_files.ts'
 import { parseSettings } from '../machine/settings_document.ts'
 import { forecastClone } from './clone_figures.ts'
+import type { ReadTime } from './estimate.ts'
 import { findClone } from './find_clone.ts'
 import {
   type ClonePlan,
@@ -47,6 +48,8 @@ export interface PreparedClone {
   readonly plan: ClonePlan
   readonly measured: MeasuredClone
   readonly choice: EngineChoice
+  /** How long it took to read what the plan is made of. */
+  readonly read: ReadTime
   /** Undefined when there is nothing to do. */
   readonly step: CloneStep | undefined
   /** The clone as it is or will be. */
@@ -78,6 +81,7 @@ export async function prepareClone(context: CloneContext, previous?: PreparedClo
   if (plan.action !== 'none' && choice.refusal !== undefined) throw choice.refusal
   const known = previous?.fingerprint === fingerprint ? previous.measured : undefined
   const { freeSpace } = wanted
+  const begun = performance.now()
   const measured = await measureClone(inspection, plan, {
     files,
     onProgress,
@@ -86,8 +90,10 @@ export async function prepareClone(context: CloneContext, previous?: PreparedClo
     findZeros,
     previous: known,
   })
+  const bytes = measured.disks.reduce((sum, { dead }) => sum + dead.readBytes, 0)
+  const read = { bytes, seconds: (performance.now() - begun) / 1000 }
   const forecast = forecastClone(plan, found, measured.disks)
-  return { machine, fingerprint, found, plan, measured, choice, ...forecast }
+  return { machine, fingerprint, found, plan, measured, choice, read, ...forecast }
 }
 
 /**

@@ -13,4 +13,17 @@ export interface Progress {
   readonly done: number
   readonly total: number
   readonly unit: 'bytes' | 'percent'
+  /** How far the whole run is; left out before it is planned (`scan`), and after it (`digest`). */
+  readonly overall?: OverallProgress
+}
+
+/** How far a whole run is. */
+export interface OverallProgress {
+  /** Which piece of work it is at, from 1 to `pieces`: an image, or with VirtualBox a step of the plan. */
+  readonly piece: number
+  readonly pieces: number
+  /** From 0 to 1. */
+  readonly share: number
+  /** By the rate of this run until now; null while that says nothing. */
+  readonly secondsLeft: number | null
 }

@@ -19,9 +19,13 @@ export interface FinishedDeletion {
   readonly warnings: readonly Warning[]
 }
 
+/** Why a machine whose snapshot VirtualBox was deleting needs work. */
+export const DELETION_REASON =
+  'VirtualBox died while it deleted a snapshot; the settings are made to fit the images again'
+
 const STEP: RecoverStep = {
   kind: 'recover',
-  reason: 'VirtualBox died while it deleted a snapshot; the settings are made to fit the images again',
+  reason: DELETION_REASON,
   forecast: { readBytes: 0, writtenBytes: 0, freedBytes: 0 },
 }
 

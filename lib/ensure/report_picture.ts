@@ -3,7 +3,7 @@ import type { FreeBlocksFound } from '../engine/free_blocks.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
-import { describeImage, describeSnapshots } from './machine_info.ts'
+import { describeImage, describeSnapshots } from './describe_machine.ts'
 import { summarize } from './plan.ts'
 import type { MachinePicture } from './report_data.ts'
 
@@ -24,7 +24,7 @@ export async function takePicture(
   return {
     summary: summarize(machine),
     snapshots: describeSnapshots(machine),
-    images: [...machine.images.values()].map(image => describeImage(machine, image)),
+    images: [...machine.images.values()].map(image => describeImage(machine, image, [])),
     disks: await currentDiskMaps(machine, { files, signal, ...(freeOf === undefined ? {} : { freeOf }) }),
   }
 }

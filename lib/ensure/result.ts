@@ -137,6 +137,28 @@ export type Step =
 /** The kinds of step. */
 export type StepKind = Step['kind']
 
+/** Room on one file system of the host. */
+export interface SpaceNeed {
+  /** A folder on that file system. */
+  readonly folder: string
+  /** Bytes that must be free before the work begins. */
+  readonly neededBytes: number
+  /** Bytes that are still to be made free; 0 when there is room. */
+  readonly missingBytes: number
+}
+
+/** What carrying out a plan takes. */
+export interface Estimate {
+  /** About how long, by the bytes that are read and written; null where VirtualBox does the work. */
+  readonly seconds: number | null
+  /** The rate that `seconds` counts with. */
+  readonly bytesPerSecond: number
+  /** True when the rate is that at which disks were read just now, false when it is a guess. */
+  readonly measured: boolean
+  /** By file system; empty where VirtualBox does the work, which says nothing of it beforehand. */
+  readonly space: readonly SpaceNeed[]
+}
+
 /** Something the user should know that is no failure. */
 export interface Warning {
   readonly code: string
@@ -223,6 +245,8 @@ export interface EnsureResult {
    */
   readonly volumes: readonly VolumeInfo[]
   readonly warnings: readonly Warning[]
+  /** What the work would take; present in check mode where there is something to do. */
+  readonly estimate?: Estimate
   /** Present for a clone operation. */
   readonly clone?: CloneRef
   /** Absolute path of the backup that was made, or that was gone back to. */

@@ -38,7 +38,7 @@ export async function findHome(host: EnsureHost, place: VirtualBoxPlace): Promis
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new VboxmergeError(
       'unsupported',
-      `Cannot find the settings folder of VirtualBox: ${why}; or name that folder with vboxUserHome`,
+      `Cannot find the settings folder of VirtualBox: ${why}; or name that folder with vboxUserHome=FOLDER`,
       { cause },
     )
   }

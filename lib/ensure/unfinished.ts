@@ -2,8 +2,11 @@ import { isDeletionUnfinished } from '../engine/unfinished_deletion.ts'
 import type { Files } from '../io/files.ts'
 import { readAwayNotes } from '../machine/away_note.ts'
 import { cloneJournalPath } from '../machine/clone_journal.ts'
+import type { UnfinishedInfo } from '../machine/info_types.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { isLocked } from '../machine/lock.ts'
+import { recoverReason } from './plan.ts'
+import { DELETION_REASON } from './recover_virtualbox.ts'
 import type { Warning } from './result.ts'
 import type { Session } from './session.ts'
 
@@ -21,29 +24,40 @@ export async function isNotedAway(files: Files, machine: Inspection, vboxUserHom
   return false
 }
 
-/** Says that an interrupted run waits to be finished, and by which command. */
-export async function unfinishedWarnings(
+/** Tells what was begun on a machine and is not finished; null when nothing is. Writes nothing. */
+export async function findUnfinished(
   files: Files,
   machine: Inspection,
   { settingsFile, vboxUserHome }: Pick<Session, 'settingsFile' | 'vboxUserHome'>,
-): Promise<Warning[]> {
+): Promise<UnfinishedInfo | null> {
   // Of a run that is under way all this is there, too.
-  if (await isLocked(files, settingsFile)) return []
-  const found: string[] = []
-  if (await isDeletionUnfinished(files, settingsFile)) {
-    found.push('VirtualBox died while it deleted a snapshot, and the settings may not fit the images')
-  }
-  if (machine.interrupted !== undefined) found.push('A run that changed this machine was interrupted')
-  else if (await isNotedAway(files, machine, vboxUserHome)) {
-    found.push('An interrupted run left this machine outside of VirtualBox')
-  }
-  if ((await files.stat(cloneJournalPath(settingsFile))) !== undefined) {
-    found.push('A run that made this clone was interrupted')
-  }
+  if (await isLocked(files, settingsFile)) return null
+  const reason = await reasonOf(files, machine, settingsFile, vboxUserHome)
+  if (reason === undefined) return null
   const { name, file } = machine.settings
   const word = JSON.stringify(machine.registration.registered ? name : file)
-  return found.map(what => ({
-    code: 'unfinished_run',
-    message: `${what}; finish it: vboxmerge recover ${word}`,
-  }))
+  return { reason, help: `finish it: vboxmerge recover ${word}` }
+}
+
+async function reasonOf(
+  files: Files,
+  machine: Inspection,
+  settingsFile: string,
+  vboxUserHome: string,
+): Promise<string | undefined> {
+  if (await isDeletionUnfinished(files, settingsFile)) return DELETION_REASON
+  if (machine.interrupted !== undefined) return recoverReason(machine)
+  if (await isNotedAway(files, machine, vboxUserHome)) {
+    return 'An interrupted run left this machine outside of VirtualBox'
+  }
+  if ((await files.stat(cloneJournalPath(settingsFile))) !== undefined) {
+    return 'The run that made this clone was interrupted at its end'
+  }
+  return undefined
+}
+
+/** The same for those who read warnings. */
+export function unfinishedWarnings(unfinished: UnfinishedInfo | null): Warning[] {
+  if (unfinished === null) return []
+  return [{ code: 'unfinished_run', message: `${unfinished.reason}; ${unfinished.help}` }]
 }

@@ -38,7 +38,10 @@ const KINDS: Readonly<Record<FileStat['kind'], string>> = {
 export async function openImage(files: Files, path: string, access: 'read' | 'write'): Promise<OpenVdi> {
   const stat = await files.stat(path)
   if (stat === undefined)
-    throw new VboxmergeError('image_missing', `Cannot open ${JSON.stringify(path)}: there is no such file`)
+    throw new VboxmergeError(
+      'image_missing',
+      `Cannot open ${JSON.stringify(path)}: there is no such file; bring it back, or detach the disk`,
+    )
   if (stat.kind !== 'file') throw notPlain(path, stat)
   const file = await files.open(path, access)
   try {
@@ -61,7 +64,7 @@ async function readHeader(file: OpenFile, path: string): Promise<VdiHeader> {
   if (other === undefined) return decodeHeader(bytes, path)
   throw new VboxmergeError(
     'unsupported',
-    `Cannot open ${JSON.stringify(path)}: it is ${other[1]} image; only VDI images are read`,
+    `Cannot open ${JSON.stringify(path)}: it is ${other[1]} image, and only VDI images are read; the settings may name the wrong file`,
   )
 }
 

@@ -1,4 +1,5 @@
-import type { DiskDigest, MachineRef, MachineSummary, Step, Warning } from '../ensure/result.ts'
+import type { DiskMap } from '../engine/disk_maps.ts'
+import type { DiskDigest, Estimate, MachineRef, MachineSummary, Step, Warning } from '../ensure/result.ts'
 import type { MediumType, Uuid } from './machine.ts'
 
 /** A snapshot as `info` shows it. */
@@ -31,6 +32,11 @@ export interface ImageInfo {
   readonly bytes: number
   /** Bytes of the allocated blocks. */
   readonly allocatedBytes: number
+  /**
+   * Bytes that the current state reads from it, because nothing newer lies above them; null where that is not known, and
+   * for what the current state does not read.
+   */
+  readonly ownBytes: number | null
   /** The states that attach it, in words. */
   readonly attachedTo: readonly string[]
 }
@@ -66,8 +72,39 @@ export interface PlanInfo {
   /** `unknown` where only a look into the disks could tell (`scan`). */
   readonly changed: boolean | 'unknown'
   readonly steps: readonly Step[]
+  /**
+   * Bytes that the host would have more, negative where the machine would grow; null where that is not known. Without
+   * `scan`, and where VirtualBox does the work, it can be more.
+   */
+  readonly savedBytes: number | null
+  /** What the work would take; null where there is nothing to do, or that is not known. */
+  readonly estimate: Estimate | null
   /** Why it would refuse to do anything. */
   readonly refusal?: { readonly code: string; readonly message: string }
+}
+
+/** A run of vboxmerge that works on the machine at this moment. */
+export interface RunningInfo {
+  /** For example `merged` or `golden_image`; null where the run does not tell, as in its first second. */
+  readonly operation: string | null
+  /** What it is at, for people; null like `operation`. */
+  readonly step: string | null
+  /** Of the whole run. */
+  readonly percent: number | null
+  readonly secondsLeft: number | null
+  readonly pid: number
+  /** Name of the computer on which it runs. */
+  readonly host: string
+  /** When it took the machine, `2026-01-31T12:00:00.000Z`. */
+  readonly started: string
+}
+
+/** Work that was begun and is not finished, while nobody is at it. */
+export interface UnfinishedInfo {
+  /** What happened, as a sentence. */
+  readonly reason: string
+  /** What finishes it, as the middle of a sentence. */
+  readonly help: string
 }
 
 /** What is known of a machine. */
@@ -75,9 +112,15 @@ export interface MachineInfo {
   readonly machine: MachineRef
   readonly state: string
   readonly summary: MachineSummary
+  /** Null when no run works on it. */
+  readonly running: RunningInfo | null
+  /** Null when nothing is left to be finished. */
+  readonly unfinished: UnfinishedInfo | null
   /** Parents before their children. */
   readonly snapshots: readonly SnapshotInfo[]
   readonly images: readonly ImageInfo[]
+  /** The disks of the current state and what they are made of; empty when more than one machine is read. */
+  readonly disks: readonly DiskMap[]
   /** The volumes of the current state; empty where its disks cannot be read. */
   readonly volumes: readonly VolumeInfo[]
   readonly plans: Readonly<Record<PlannedOperation, PlanInfo>>

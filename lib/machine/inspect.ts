@@ -87,13 +87,13 @@ async function readSettingsFile(files: Files, path: string): Promise<Uint8Array>
   if (stat === undefined) {
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot read the machine: there is no file ${JSON.stringify(path)}`,
+      `Cannot read the machine: there is no file ${JSON.stringify(path)}; bring it back, or name another machine`,
     )
   }
   if (stat.kind !== 'file') {
     throw new VboxmergeError(
       'unsupported',
-      `Cannot read the machine: ${JSON.stringify(path)} is no regular file`,
+      `Cannot read the machine: ${JSON.stringify(path)} is no regular file; name the .vbox file itself`,
     )
   }
   if (stat.size > MAX_SETTINGS_BYTES) {

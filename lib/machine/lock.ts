@@ -24,6 +24,8 @@ export interface LockOptions {
 export interface Lock {
   /** The lock file. */
   readonly path: string
+  /** Tells this lock from every other that there ever was. */
+  readonly token: string
   /** Gives the lock back. Deletes nothing but its own file; a second call does nothing. */
   release(): Promise<void>
 }
@@ -79,9 +81,23 @@ export async function isLocked(
   settingsFile: string,
   host: HostFacts = realHostFacts,
 ): Promise<boolean> {
+  return (await livingHolder(files, settingsFile, host)) !== undefined
+}
+
+/**
+ * Returns who holds the lock of a machine; undefined when nobody does, `unreadable` when its file does not say. Writes
+ * nothing.
+ */
+export async function livingHolder(
+  files: Files,
+  settingsFile: string,
+  host: HostFacts = realHostFacts,
+): Promise<LockHolder | 'unreadable' | undefined> {
   const found = await readHolder(files, lockPathOf(settingsFile))
-  if (found === 'absent') return false
-  return found.holder === undefined || !(await isGone(found.holder, await host.self(), host))
+  if (found === 'absent') return undefined
+  const { holder } = found
+  if (holder === undefined) return 'unreadable'
+  return (await isGone(holder, await host.self(), host)) ? undefined : holder
 }
 
 /**
@@ -126,11 +142,11 @@ export async function withLock<T>(
   files: Files,
   settingsFile: string,
   options: LockOptions,
-  work: () => Promise<T>,
+  work: (lock: Lock) => Promise<T>,
 ): Promise<T> {
   const lock = await acquireLock(files, settingsFile, options)
   try {
-    return await work()
+    return await work(lock)
   } finally {
     await lock.release()
   }
@@ -182,7 +198,7 @@ function heldLock(files: Files, path: string, token: string): Lock {
     const found = await readHolder(files, path)
     if (found !== 'absent' && found.holder?.token === token) await removeFile(files, path)
   }
-  return { path, release }
+  return { path, token, release }
 }
 
 /**

@@ -89,7 +89,7 @@ function readType(doc: SettingsDocument, element: XmlElement): MediumType {
   if (type !== undefined) return type
   throw new VboxmergeError(
     'unsupported',
-    `Cannot read ${JSON.stringify(doc.file)}: a hard disk has the type ${JSON.stringify(text.slice(0, 80))}, which is not known`,
+    `Cannot read ${JSON.stringify(doc.file)}: a hard disk has the type ${JSON.stringify(text.slice(0, 80))}, which is not known; change it in VirtualBox (VBoxManage modifymedium --type)`,
   )
 }
 

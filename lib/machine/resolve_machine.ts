@@ -88,7 +88,7 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   const path = (await isLink(files, given)) ? await files.realPath(given) : given
   const stat = path === undefined ? undefined : await files.stat(path)
   if (path === undefined || stat === undefined) {
-    const help = await olderSettings(files, given)
+    const help = (await olderSettings(files, given)) || '; vboxmerge list shows those that are known'
     throw new VboxmergeError(
       'machine_not_found',
       `Cannot find machine ${JSON.stringify(machine)}: there is no ${JSON.stringify(given)}${help}`,
@@ -100,7 +100,7 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
     const what = stat.kind === 'folder' ? 'holds no .vbox file' : 'is no .vbox file and no folder'
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine ${JSON.stringify(machine)}: ${JSON.stringify(given)} ${what}`,
+      `Cannot find machine ${JSON.stringify(machine)}: ${JSON.stringify(given)} ${what}; name a .vbox file, or the folder that it is in`,
     )
   }
   if (others.length > 0) throw ambiguous(machine, [found, ...others].map(folderHit))
@@ -233,7 +233,8 @@ async function describeEntry(
     const help = await olderSettings(files, entry.settingsFile)
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine ${JSON.stringify(machine)}: it is registered, but its file ${JSON.stringify(entry.settingsFile)} is missing${help}`,
+      `Cannot find machine ${JSON.stringify(machine)}: it is registered, but its file ${JSON.stringify(entry.settingsFile)} ` +
+        `is missing${help || '; bring it back, or mount the disk that it is on'}`,
     )
   }
   return { settingsFile: entry.settingsFile, registeredId: entry.id }

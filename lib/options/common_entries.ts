@@ -9,6 +9,7 @@ const progressListener = v.custom<(progress: Progress) => void>(value => typeof 
 type Place = Pick<CommonOptions, 'vboxmanage' | 'vboxUserHome'>
 type Code = Pick<CommonOptions, 'signal' | '$'>
 type Digest = Pick<CommonOptions, 'digest'>
+type Listener = Pick<CommonOptions, 'onProgress'>
 
 /** Options that say which VirtualBox is meant. */
 export const placeEntries: Entries<Place, WithDefaults<Place>> = entriesOf<Place, WithDefaults<Place>>()({
@@ -63,6 +64,21 @@ export const codeEntries: Entries<Code, WithDefaults<Code>> = entriesOf<Code, Wi
     option(v.unknown(), {
       group: 'common',
       description: "a caller's own zx $, used for every call of VBoxManage",
+      codeOnly: true,
+    }),
+  ),
+})
+
+/** The listener of those who look or work for long. */
+export const progressEntries: Entries<Listener, WithDefaults<Listener>> = entriesOf<
+  Listener,
+  WithDefaults<Listener>
+>()({
+  onProgress: v.exactOptional(
+    option(progressListener, {
+      group: 'common',
+      description: 'is told about the progress of long work',
+      wanted: 'a function',
       codeOnly: true,
     }),
   ),
@@ -154,13 +170,6 @@ export const commonEntries: Entries<CommonOptions, WithDefaults<CommonOptions>> 
       argument: 'FILE',
     }),
   ),
-  onProgress: v.exactOptional(
-    option(progressListener, {
-      group: 'common',
-      description: 'is told about the progress of long work',
-      wanted: 'a function',
-      codeOnly: true,
-    }),
-  ),
+  ...progressEntries,
   ...codeEntries,
 })

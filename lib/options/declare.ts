@@ -28,6 +28,11 @@ export const path: v.GenericSchema<string> = v.pipe(v.string(), v.nonEmpty(), v.
 /** A text with something in it. */
 export const text: v.GenericSchema<string> = v.pipe(v.string(), v.nonEmpty())
 
+/** Texts with something in each. */
+export const listOfTexts: v.GenericSchema<readonly string[]> = v.custom<readonly string[]>(
+  value => Array.isArray(value) && value.every(text => typeof text === 'string' && text !== ''),
+)
+
 /** Schemas of options that may be left out; those that `Output` promises have a default. */
 export type Entries<Input, Output> = {
   readonly [Key in keyof Input & string]-?: v.ExactOptionalSchema<

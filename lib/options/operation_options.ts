@@ -4,6 +4,7 @@ import type {
   CompactOptions,
   GoldenImageOptions,
   InspectOptions,
+  ListOptions,
   MergeOptions,
   RecoverOptions,
   ReportOptions,
@@ -31,7 +32,7 @@ export interface OperationOptions {
   readonly undo: UndoOptions
   readonly report: ReportOptions
   readonly info: InspectOptions
-  readonly list: InspectOptions
+  readonly list: ListOptions
 }
 
 /** An operation that has options. */
@@ -48,6 +49,7 @@ type WithoutDefault =
   | 'cloneFolder'
   | 'report'
   | 'output'
+  | 'folders'
   | 'onProgress'
   | 'signal'
   | '$'

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { cloningEntries } from './cloning_entries.ts'
-import { codeEntries, commonEntries, digestEntries, placeEntries } from './common_entries.ts'
+import { codeEntries, commonEntries, digestEntries, placeEntries, progressEntries } from './common_entries.ts'
 import { compactingEntries, snapshotEntries } from './compacting_entries.ts'
-import { option, path } from './declare.ts'
+import { listOfTexts, option, path } from './declare.ts'
 import { baseSnapshotEntries, mergingEntries, ownSnapshotEntries } from './merging_entries.ts'
 import type { OperationName, OperationOptions, ParsedOptions } from './operation_options.ts'
 import { exactly } from './same_type.ts'
@@ -37,6 +37,7 @@ const inspectEntries = {
   ),
   ...placeEntries,
   ...digestEntries,
+  ...progressEntries,
   ...codeEntries,
 }
 
@@ -63,6 +64,18 @@ const undoEntries = {
     'signal',
     '$',
   ]).entries,
+}
+
+const listEntries = {
+  folders: v.exactOptional(
+    option(listOfTexts, {
+      group: 'inspection',
+      description: 'folders in which machines are looked for too, with the folders in them',
+      wanted: 'a list of paths',
+      codeOnly: true,
+    }),
+  ),
+  ...inspectEntries,
 }
 
 const reportEntries = {
@@ -113,7 +126,7 @@ const schemas = {
   undo: forOperation<'undo'>()(v.strictObject(undoEntries)),
   report: forOperation<'report'>()(v.strictObject(reportEntries)),
   info: forOperation<'info'>()(v.strictObject(inspectEntries)),
-  list: forOperation<'list'>()(v.strictObject(inspectEntries)),
+  list: forOperation<'list'>()(v.strictObject(listEntries)),
 }
 
 const outputSchema = v.strictObject({

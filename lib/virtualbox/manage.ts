@@ -81,7 +81,7 @@ export function createManage(setup: ManageSetup): Manage {
       const found = printable(stdout.trim().slice(0, 200))
       throw new VboxmergeError(
         'engine_failed',
-        `Cannot use ${JSON.stringify(setup.file)}: it says "${found}" when asked for its version`,
+        `Cannot use ${JSON.stringify(setup.file)}: it says ${JSON.stringify(found)} when asked for its version; name the right program with vboxmanage=PATH`,
       )
     },
 

@@ -26,7 +26,7 @@ export function collectText(file: string, limit: number = MOST_CHARACTERS): Text
       if (length <= limit) return pieces.join('')
       throw new VboxmergeError(
         'engine_failed',
-        `Cannot read the output of ${JSON.stringify(file)}: it is too long`,
+        `Cannot read the output of ${JSON.stringify(file)}: it is too long; see that it is VBoxManage (vboxmanage=PATH)`,
       )
     },
   }

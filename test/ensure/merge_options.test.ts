@@ -224,7 +224,7 @@ t.test('branches=refuse names the fork and the tips of the other branches', asyn
     merge(made),
     hasCode(
       'branch_blocked',
-      /snapshot "a" \{.*\} has another child on another branch, "x" \{.*\} \(tips: "y" \{.*\}, "z" \{.*\}\); choose branches=stop/,
+      /snapshot "a" \{.*\} has another child on another branch, "x" \{.*\} \(tips: "y" \{.*\}, "z" \{.*\}\), and merging would change what is read there; choose branches=stop/,
     ),
   )
   const below = await make(t, { snapshots: ['a', 'b'], current: 'a' })

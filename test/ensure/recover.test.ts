@@ -4,7 +4,7 @@ import { ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
 import { recover } from '../../lib/ensure/recover.ts'
 import type { EnsureResult } from '../../lib/ensure/result.ts'
 import { sessionOf } from '../../lib/ensure/session.ts'
-import { unfinishedWarnings } from '../../lib/ensure/unfinished.ts'
+import { findUnfinished, unfinishedWarnings } from '../../lib/ensure/unfinished.ts'
 import { crashStates } from '../../lib/io/crash_states.ts'
 import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import type { Files } from '../../lib/io/files.ts'
@@ -38,7 +38,7 @@ const merge = async (files: Files, file: string): Promise<EnsureResult> =>
 const codesOf = async (files: Files, file: string): Promise<string[]> => {
   const { inspection } = await inspect(files, file, HOME)
   const session = sessionOf(plainHost(files), file, HOME, {})
-  return (await unfinishedWarnings(files, inspection, session)).map(({ code, message }) => {
+  return unfinishedWarnings(await findUnfinished(files, inspection, session)).map(({ code, message }) => {
     t.match(message, /; finish it: vboxmerge recover "/)
     return code
   })

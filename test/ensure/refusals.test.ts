@@ -459,7 +459,7 @@ const REFUSALS: readonly Refusal[] = [
     code: 'branch_blocked',
     message: [
       /^Cannot merge "web": snapshot "a" \{.*\} has another child on another branch, "x" \{.*\} \(tips: "y" \{.*\}\)/,
-      /branches=stop .* branches=discard .* or restore one of them and merge it first \(from\)/,
+      /branches=stop .* branches=discard .* or from=SNAPSHOT to make one of them the current state and merge that/,
     ],
     spec: { snapshots: ['a', 'b', { name: 'x', on: 'a' }, 'y'], current: 'b' },
   },

@@ -94,8 +94,8 @@ function infoWith(name: string): ReturnType<typeof sampleInfo> {
     volumes: [{ ...volume, ...figures }] as unknown as ReturnType<typeof sampleInfo>['volumes'],
     plans: {
       ...sampleInfo().plans,
-      merged: { changed: true, steps: stepsWith(name) },
-      compacted: { changed: 'unknown', steps: [], refusal },
+      merged: { changed: true, steps: stepsWith(name), savedBytes: 1, estimate: null },
+      compacted: { changed: 'unknown', steps: [], savedBytes: null, estimate: null, refusal },
     },
     warnings: [refusal],
   })

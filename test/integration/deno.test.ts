@@ -97,7 +97,7 @@ t.test(
     const command = `deno run ${permissions} ${mod} golden ${folder} --check --vbox-user-home ${home}`
     const PATH = [process.env.PATH, setupFolder].join(delimiter)
     const { stdout } = await run('script', ['-qec', command, '/dev/null'], { env: { ...process.env, PATH } })
-    t.match(stdout, 'would merge 3 snapshots')
+    t.match(stdout, '1. merge 3 snapshots')
     t.notMatch(stdout, /NotCapable|Requires/)
   },
 )

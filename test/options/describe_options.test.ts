@@ -38,7 +38,7 @@ t.test('each operation has the options of its groups', async t => {
   t.strictSame(names('prepare', 'compacting'), ['compact', 'freeSpace', 'minReclaim'])
   t.strictSame(names('prepare', 'base snapshot'), ['snapshot', 'snapshotName', 'snapshotDescription'])
   t.strictSame(names('info', 'inspection'), ['scan'])
-  t.strictSame(names('info', 'common'), ['vboxmanage', 'vboxUserHome', 'digest', 'signal', '$'])
+  t.strictSame(names('info', 'common'), ['vboxmanage', 'vboxUserHome', 'digest', 'onProgress', 'signal', '$'])
 })
 
 t.test('an option tells its kind, allowed values and default', async t => {

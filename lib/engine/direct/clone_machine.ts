@@ -194,7 +194,7 @@ async function giveName(files: Files, settingsFile: string, file: StagedFile): P
   if ((await files.stat(path)) !== undefined) {
     throw new VboxmergeError(
       'engine_failed',
-      `Cannot make ${JSON.stringify(path)}: someone else made a file of that name`,
+      `Cannot make ${JSON.stringify(path)}: someone else made a file of that name; look at what it is, and run the same command again`,
     )
   }
   await files.rename(stagedPath(settingsFile, file), path)

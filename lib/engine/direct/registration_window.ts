@@ -37,7 +37,7 @@ export async function withoutRegistration<T extends WindowOutcome>(
     throw new VboxmergeError(
       'unsupported',
       `Cannot change ${JSON.stringify(settings.name)}: it is registered with VirtualBox, and VBoxManage was not ` +
-        'found to take it out for the time of the work; say where it is with vboxmanage',
+        'found to take it out for the time of the work; say where it is with vboxmanage=PATH',
     )
   }
   let prepared = run.prepared

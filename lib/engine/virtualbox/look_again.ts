@@ -23,7 +23,8 @@ export async function lookAgain(
     const isMissing = (await run.files.stat(path)) === undefined
     throw new VboxmergeError(
       isMissing ? 'image_missing' : 'engine_failed',
-      `Cannot ${action}: VirtualBox cannot read the image "${printable(path)}": ${problem ?? 'no reason given'}`,
+      `Cannot ${action}: VirtualBox cannot read the image "${printable(path)}": ${problem ?? 'no reason given'}; ` +
+        'see that the file is there and that VirtualBox may read it, then run the same command again',
     )
   }
 }

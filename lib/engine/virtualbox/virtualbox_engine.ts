@@ -138,6 +138,6 @@ function reporter(
 function unseen(action: string, found: string): VboxmergeError {
   return new VboxmergeError(
     'engine_failed',
-    `Cannot ${action}: VirtualBox reports success, but ${found} in the settings file`,
+    `Cannot ${action}: VirtualBox reports success, but ${found} in the settings file; look at it (vboxmerge info), and run the same command again`,
   )
 }

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { describeOptions, type OptionDescription, wantedValue } from '../../options/describe_options.ts'
 import { convertName } from '../../options/names.ts'
 import { OPTION_GROUPS } from '../../options/option_meta.ts'
-import { BARE_COMMAND, COMMANDS, type CommandDescription } from './commands.ts'
+import { BARE_COMMAND, COMMANDS, type CommandDescription, HELPERS } from './commands.ts'
 
 /** Help texts fit a terminal of this many columns. */
 export const HELP_COLUMNS = 80
@@ -76,13 +76,27 @@ function describe(option: OptionDescription): string {
   return notes.length > 0 ? `${text} (${notes.join('; ')})` : text
 }
 
+const EXIT_STATUSES = `Exit status:
+  0    the machine is as wanted, or would be: work done, or nothing to do
+  1    failed; the message says what state the machine is in
+  2    the command line cannot be meant
+  3    refused, with nothing changed
+  130  interrupted; the same command finishes or undoes what was begun`
+
+const READING_STATUSES = `Exit status:
+  0    read
+  1    failed
+  2    the command line cannot be meant
+  3    there is no such machine, or it cannot be read
+  130  interrupted`
+
 function optionTerm(option: Option): string {
   return option.flags.replace(/[<>]/g, '')
 }
 
 function usageOf(command: CommandDescription): string {
   if (command === BARE_COMMAND) return 'MACHINE [OPTIONS]\n       vboxmerge COMMAND ...'
-  return command.takesMachine ? `${command.operand ?? 'MACHINE'} [OPTIONS]` : '[OPTIONS]'
+  return command.takesMachine ? `${command.operand ?? 'MACHINE'} [OPTIONS]` : '[FOLDER...] [OPTIONS]'
 }
 
 function heading(group: string): string {
@@ -91,12 +105,13 @@ function heading(group: string): string {
 
 function listed(command: CommandDescription): Command[] {
   if (command !== BARE_COMMAND) return []
-  return COMMANDS.map(entry => new Command(entry.word).description(entry.summary))
+  return [...COMMANDS, ...HELPERS].map(entry => new Command(entry.word).description(entry.summary))
 }
 
 function examplesOf(command: CommandDescription): string {
   const lines = command.examples.map(([line, purpose]) => [`vboxmerge ${line}`, purpose] as const)
   const width = Math.max(...lines.map(([line]) => line.length))
   const more = command === BARE_COMMAND ? "\n\nOptions of a command: 'vboxmerge COMMAND --help'" : ''
-  return `\nExamples:\n${lines.map(([line, purpose]) => `  ${line.padEnd(width)}  ${purpose}`).join('\n')}${more}`
+  const status = command.takesMachine && command.operation !== 'info' ? EXIT_STATUSES : READING_STATUSES
+  return `\nExamples:\n${lines.map(([line, purpose]) => `  ${line.padEnd(width)}  ${purpose}`).join('\n')}\n\n${status}${more}`
 }

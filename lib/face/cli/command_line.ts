@@ -5,13 +5,14 @@ import { convertName } from '../../options/names.ts'
 import { parseOptions } from '../../options/parse_options.ts'
 import { suggest } from '../../options/suggest.ts'
 import { buildParser, commandLineOptions, longSpellings } from './argument_parser.ts'
-import { BARE_COMMAND, COMMANDS, type CommandDescription } from './commands.ts'
+import { BARE_COMMAND, COMMANDS, type CommandDescription, HELPERS } from './commands.ts'
 import { escapeName } from './text.ts'
 
 /** What a command line asks for. */
 export type Invocation =
   | { readonly kind: 'help'; readonly command: CommandDescription }
   | { readonly kind: 'version' }
+  | { readonly kind: 'completion'; readonly args: readonly string[] }
   | {
       readonly kind: 'run'
       readonly command: CommandDescription
@@ -21,18 +22,25 @@ export type Invocation =
       readonly options: Readonly<Record<string, unknown>>
       readonly json: boolean
       readonly quiet: boolean
+      /** As it was typed, without the program's name. */
+      readonly args: readonly string[]
     }
 
 /** Reads a command line. Throws a VboxmergeError `invalid_options` for what it cannot mean. */
 export function readCommandLine(args: readonly string[]): Invocation {
   if (args.length === 0) return { kind: 'help', command: BARE_COMMAND }
+  if (args[0] === 'completion') return { kind: 'completion', args: args.slice(1) }
+  if (args[0] === 'help' && args[1] === 'completion') return { kind: 'completion', args: ['--help'] }
   const { command, rest, asksForHelp } = chooseCommand(args)
   if (asksForHelp) return { kind: 'help', command }
   const { given, operands } = parseArguments(command, rest)
   if (given.help === true) return { kind: 'help', command }
   if (given.version === true) return { kind: 'version' }
   const output = coerceStrings('output', pick(given, ['json', 'quiet']))
-  const options = coerceStrings(command.operation, drop(given, ['json', 'quiet', 'help', 'version']))
+  const options = {
+    ...coerceStrings(command.operation, drop(given, ['json', 'quiet', 'help', 'version'])),
+    ...(command.operation === 'list' && operands.length > 0 ? { folders: operands } : {}),
+  }
   parseOptions(command.operation, options, 'kebab')
   return {
     kind: 'run',
@@ -41,6 +49,7 @@ export function readCommandLine(args: readonly string[]): Invocation {
     options,
     json: output.json === true,
     quiet: output.quiet === true,
+    args,
   }
 }
 
@@ -54,17 +63,19 @@ export function asksForJson(args: readonly string[]): boolean {
 export function suggestCommand(word: string): string | undefined {
   return suggest(
     word,
-    COMMANDS.map(command => command.word ?? ''),
+    [...COMMANDS, ...HELPERS].map(({ word }) => word ?? ''),
   )
 }
 
-interface Choice {
+/** Which command a command line means. */
+export interface Choice {
   readonly command: CommandDescription
   readonly rest: readonly string[]
   readonly asksForHelp: boolean
 }
 
-function chooseCommand(args: readonly string[]): Choice {
+/** Finds the command in a command line. */
+export function chooseCommand(args: readonly string[]): Choice {
   const at = firstWord(args)
   const word = at === undefined ? undefined : args[at]
   if (at !== undefined && word === 'help') {
@@ -111,7 +122,7 @@ function parseArguments(command: CommandDescription, args: readonly string[]): P
   try {
     parser.parse(args, { from: 'user' })
   } catch (error) {
-    if (error instanceof CommanderError) throw usageError(command, inItsLine(error.message))
+    if (error instanceof CommanderError) throw usageError(command, explain(command, error))
     throw error
   }
   const given: Record<string, unknown> = { ...parser.opts() }
@@ -125,6 +136,21 @@ function parseArguments(command: CommandDescription, args: readonly string[]): P
   return { given, operands: parser.args }
 }
 
+/** Says what is wrong with arguments; commander knows no option that is near a mistyped one with a value. */
+function explain(command: CommandDescription, { code, message }: CommanderError): string {
+  const text = inItsLine(message)
+  const [, word] = /^unknown option '(--[^=']*)/.exec(text) ?? []
+  if (code !== 'commander.unknownOption' || word === undefined) return text
+  const [first = ''] = text.split('\n')
+  const flags = commandLineOptions(command).map(({ name }) => convertName(name, 'kebab'))
+  const near = suggest(word.slice(2), [...flags, 'help', 'version'])
+  if (near !== undefined) return `${first}; did you mean --${near}?`
+  const owner = COMMANDS.find(other =>
+    commandLineOptions(other).some(({ name }) => `--${convertName(name, 'kebab')}` === word),
+  )
+  return owner === undefined ? first : `${first}; it belongs to vboxmerge ${owner.word}`
+}
+
 /** Of commander's messages the second line, if there is one, is a hint; what was given stays in the first. */
 function inItsLine(message: string): string {
   const [problem = '', ...hints] = message.replace(/^error: /, '').split(/\n(?=\(Did you mean )/)
@@ -134,7 +160,7 @@ function inItsLine(message: string): string {
 function machineOf(command: CommandDescription, operands: readonly string[]): string {
   const [machine, extra] = operands
   if (!command.takesMachine) {
-    if (machine === undefined) return ''
+    if (machine === undefined || command.operation === 'list') return ''
     throw usageError(command, `unexpected argument ${JSON.stringify(machine)}`)
   }
   if (machine === undefined || machine === '')

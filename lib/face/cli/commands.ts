@@ -39,8 +39,8 @@ const compact: CommandDescription = {
   takesMachine: true,
   summary: 'drop blocks that no one needs from the base images',
   description:
-    'Drops blocks that no one needs from the base images, and shortens their files. ' +
-    `Zero the free space inside the guest first to gain most. ${MACHINE_NOTE}`,
+    'Drops blocks that no one needs from the base images, those of zeros and those that no file system of the guest ' +
+    `uses, and shortens their files. Merge first to gain most. ${MACHINE_NOTE}`,
   examples: [
     ['compact web', 'compact the base images'],
     ['compact web --min-reclaim 5%', 'only if it gives back 5 per cent'],
@@ -152,10 +152,13 @@ const list: CommandDescription = {
   operation: 'list',
   word: 'list',
   takesMachine: false,
-  summary: 'list all registered machines with their sizes',
-  description: 'Lists all machines of the registry of VirtualBox with their sizes. Writes nothing.',
+  summary: 'list machines with their sizes and what could be gained',
+  description:
+    'Lists all machines of the registry of VirtualBox, and those in the folders that are named, with their sizes and ' +
+    'what could be gained, the largest first. Writes nothing.',
   examples: [
-    ['list', 'all machines'],
+    ['list', 'all registered machines'],
+    ['list ~/machines --scan', 'and those in a folder; reads the disks'],
     ['list --json', 'as JSON'],
   ],
 }
@@ -178,6 +181,12 @@ export const BARE_COMMAND: CommandDescription = {
     ['-- info', 'a machine that is called like a command'],
   ],
 }
+
+/** Commands that do nothing with machines, with a line for the list of commands. */
+export const HELPERS: readonly { readonly word: string; readonly summary: string }[] = [
+  { word: 'completion', summary: 'print what lets bash complete command lines' },
+  { word: 'help', summary: 'print the help of a command' },
+]
 
 /** The commands that have a word, in the order of the help text. */
 export const COMMANDS: readonly CommandDescription[] = [

@@ -2,19 +2,32 @@ import { basename } from 'node:path'
 import type { CloneStep, FoldSummary, SnapshotRef, Step } from '../../ensure/result.ts'
 import { escapeName, formatBytes, formatCount, quote } from './text.ts'
 
-/** How a step is told: as what was done, or as what a plan holds. */
-export type Tense = 'done' | 'planned'
+/**
+ * How a step is told: as what was `done`; as what a plan holds, in a sentence (`planned`), as a point of a list (`plan`),
+ * or as such without all names (`brief`).
+ */
+export type Tense = 'done' | 'planned' | 'plan' | 'brief'
 
 const NAMES_IN_A_LINE = 4
 
-/** Tells a step in a line or more, without indentation. A plan names every snapshot. */
+const LOST: Readonly<Record<Tense, string>> = {
+  done: 'what was not in it is gone',
+  planned: 'what is not in it would be lost',
+  plan: 'what is not in it is lost',
+  brief: 'what is not in it is lost',
+}
+
+/** Tells a step in a line or more, without indentation. `planned` and `plan` name every snapshot. */
 export function describeStep(step: Step, tense: Tense): string[] {
-  const say = (done: string, planned: string): string => (tense === 'done' ? done : `would ${planned}`)
+  const say = (done: string, planned: string): string => {
+    if (tense === 'done') return done
+    return tense === 'planned' ? `would ${planned}` : planned
+  }
   switch (step.kind) {
     case 'recover':
       return [`${say('finished', 'finish')} what an interrupted run had begun: ${escapeName(step.reason)}`]
     case 'restore': {
-      const lost = tense === 'done' ? 'what was not in it is gone' : 'what is not in it would be lost'
+      const lost = LOST[tense]
       return [`${say('went', 'go')} back to the snapshot ${quote(step.snapshot.name)}; ${lost}`]
     }
     case 'discard':
@@ -69,7 +82,7 @@ function mergeSummary(snapshots: readonly SnapshotRef[], disks: readonly FoldSum
 function withNames(line: string, snapshots: readonly SnapshotRef[], tense: Tense): string[] {
   const names = snapshots.map(snapshot => quote(snapshot.name))
   if (names.length === 0) return [line]
-  if (tense === 'planned') return [`${line}:`, ...names.map(name => `  ${name}`)]
+  if (tense === 'planned' || tense === 'plan') return [`${line}:`, ...names.map(name => `  ${name}`)]
   const rest = names.length - NAMES_IN_A_LINE
   const shown = rest > 0 ? [...names.slice(0, NAMES_IN_A_LINE), `and ${rest} more`] : names
   return [`${line} (${shown.join(', ')})`]

@@ -13,6 +13,7 @@ export function resultData(result: EnsureResult): DocumentData {
     failed: false,
     skipped: null,
     clone: null,
+    estimate: null,
     backup: null,
     digests: null,
     times: null,

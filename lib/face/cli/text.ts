@@ -49,13 +49,14 @@ export function textWidth(text: string): number {
   return width
 }
 
-function characterWidth(character: string): number {
+/** Returns how many columns of a terminal a character takes. */
+export function characterWidth(character: string): number {
   if (NARROWLESS.test(character)) return 0
   return WIDE.test(character) ? 2 : 1
 }
 
-/** Shortens a text to at most so many columns, its end replaced by an ellipsis. */
-export function truncate(text: string, columns: number): string {
+/** Shortens a text to at most so many columns, its end replaced by an ellipsis of one column. */
+export function truncate(text: string, columns: number, ellipsis = '…'): string {
   if (textWidth(text) <= columns) return text
   let width = 1
   let kept = ''
@@ -64,7 +65,7 @@ export function truncate(text: string, columns: number): string {
     if (width > columns) break
     kept += character
   }
-  return columns < 1 ? '' : `${kept}…`
+  return columns < 1 ? '' : kept + ellipsis
 }
 
 /** Lines up cells in columns; the last column is not padded. `right` names the columns of figures. */

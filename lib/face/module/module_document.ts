@@ -1,13 +1,12 @@
 import type { EnsureResult, Warning } from '../../ensure/result.ts'
 import type { VboxmergeError } from '../../errors.ts'
 import type { MachineInfo } from '../../machine/info_types.ts'
-import { convertName } from '../../options/names.ts'
 import type { OperationName } from '../../options/operation_options.ts'
+import { spellOptions } from '../../options/spell_options.ts'
 import { describeStep } from '../cli/describe_step.ts'
 import { type DocumentData, failureData, machinesData, resultData } from '../cli/json_document.ts'
 import { summarize } from '../cli/render_result.ts'
 import { escapeLines, escapeName, formatCount } from '../cli/text.ts'
-import { moduleOptions } from './module_arguments.ts'
 
 /** How a module was called, as far as its answer depends on it. */
 export interface Manner {
@@ -22,7 +21,7 @@ export function ensureDocument(result: EnsureResult, manner: Manner): DocumentDa
   return {
     ...data,
     msg: ensureMessage(result, manner),
-    warnings: plainWarnings(result.warnings, manner.operation),
+    warnings: plainWarnings(result.warnings),
     ...(manner.diff ? { diff: { before: data.before, after: data.after } } : {}),
   }
 }
@@ -36,22 +35,19 @@ export function infoDocument(machines: readonly MachineInfo[]): DocumentData {
       machines.length === 1 && only !== undefined
         ? `${escapeName(only.machine.name)}: ${summarize(only.summary)}`
         : formatCount(machines.length, 'machine'),
-    warnings: plainWarnings(
-      machines.flatMap(({ warnings }) => warnings),
-      'info',
-    ),
+    warnings: plainWarnings(machines.flatMap(({ warnings }) => warnings)),
   }
 }
 
 /** Says why a module failed. Options are called what they are called in modules. */
-export function failureDocument(error: VboxmergeError, operation: OperationName): DocumentData {
-  return { ...failureData(error), msg: escapeLines(inSnakeCase(error.message, operation)) }
+export function failureDocument(error: VboxmergeError): DocumentData {
+  return { ...failureData(error), msg: escapeLines(spellOptions(error.message, 'snake')) }
 }
 
 /** One line, or one for each image. */
 function ensureMessage({ machine, skipped, steps, before, backup }: EnsureResult, manner: Manner): string {
   const name = escapeName(machine.name)
-  if (skipped !== undefined) return `${name}: skipped: ${escapeLines(inSnakeCase(skipped, manner.operation))}`
+  if (skipped !== undefined) return `${name}: skipped: ${escapeLines(spellOptions(skipped, 'snake'))}`
   if (steps.length === 0) return `${name}: nothing to do (${summarize(before)})`
   const lines = steps.flatMap(step => describeStep(step, manner.check ? 'planned' : 'done'))
   // A plan names each snapshot in a line of its own, below; the steps in the result name them too.
@@ -60,13 +56,6 @@ function ensureMessage({ machine, skipped, steps, before, backup }: EnsureResult
   return `${name}: ${[...heads, ...kept].join('; ')}`
 }
 
-function plainWarnings(warnings: readonly Warning[], operation: OperationName): string[] {
-  return warnings.map(({ message }) => escapeLines(inSnakeCase(message, operation)))
-}
-
-/** Spells the options of an operation as modules do, but not what stands in quotes: names and paths. */
-function inSnakeCase(message: string, operation: OperationName): string {
-  const names = moduleOptions(operation).flatMap(({ name }) => (/[A-Z]/.test(name) ? [name] : []))
-  const pattern = new RegExp(`"(?:[^"\\\\]|\\\\.)*"|\\b(?:${names.join('|')})\\b`, 'gs')
-  return message.replace(pattern, found => (found.startsWith('"') ? found : convertName(found, 'snake')))
+function plainWarnings(warnings: readonly Warning[]): string[] {
+  return warnings.map(({ message }) => escapeLines(spellOptions(message, 'snake')))
 }

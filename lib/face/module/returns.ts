@@ -79,6 +79,17 @@ const volumes = list('What lies on the disks of the current state.', {
   kept: dict('Why every block is kept, as C(code) and C(reason), or null.'),
 })
 
+const estimate = dict('What the work would take, in check mode where there is something to do, else null.', {
+  seconds: whole('About how long, or null where VirtualBox does the work.'),
+  bytes_per_second: whole('The rate that C(seconds) counts with.'),
+  measured: truth('Whether that rate was measured; else it is a careful guess.'),
+  space: list('Room that must be free before the work begins, by file system.', {
+    folder: text('A folder on that file system.'),
+    needed_bytes: whole('Bytes that must be free.'),
+    missing_bytes: whole('Bytes that are still to be made free; 0 when there is room.'),
+  }),
+})
+
 const warnings: ReturnValue = {
   description: 'What should be known that is no failure. Ansible shows and removes them.',
   type: 'list',
@@ -121,6 +132,7 @@ const ensureReturns: Readonly<Record<string, ReturnValue>> = {
   after: summary('The machine after the work; in check mode the forecast.'),
   shared_bytes: whole('Bytes that files share now instead of having been copied.'),
   volumes,
+  estimate,
   clone: dict('The clone, of M(vboxmerge.virtualbox.vbox_clone), else null.', {
     name: text('Its name.'),
     id: text('Its UUID; null where it is still to be made.'),
@@ -149,13 +161,31 @@ const infoReturns: Readonly<Record<string, ReturnValue>> = {
     machine,
     state: text('For example C(poweroff); C(inaccessible) where it cannot be read.'),
     summary: summary('Figures of the machine.'),
+    running: dict('The run of vboxmerge that works on it at this moment, or null.', {
+      operation: text(
+        'For example C(golden_image); null where the run does not tell, as in its first second.',
+      ),
+      step: text('What it is at, in words, or null.'),
+      percent: whole('How much of the whole run is done, or null.'),
+      seconds_left: whole('About how long it still takes, or null.'),
+      pid: whole('Number of its process.'),
+      host: text('Name of the computer on which it runs.'),
+      started: text('When it took the machine, as C(2026-01-31T12:00:00.000Z).'),
+    }),
+    unfinished: dict('Work that was begun and is not finished, while nobody is at it, or null.', {
+      reason: text('What happened.'),
+      help: text('What finishes it.'),
+    }),
     snapshots: list('Snapshots, parents before their children.'),
     images: list('Hard disk images with their sizes.'),
+    disks: list('The disks of the current state and what they are made of; empty without I(machine).'),
     volumes,
     plans: dict('What each module would do with its default options, by C(merged), C(compacted) and so on.', {
       '<operation>': dict('What one module would do.', {
         changed: truth('Whether it would do anything; C(unknown) where only I(scan) could tell.'),
         steps: list('What it would do.'),
+        saved_bytes: whole('Bytes that the host would have more, or null when that is not known.'),
+        estimate,
         refusal,
       }),
     }),

@@ -31,7 +31,7 @@ async function answer(task: ModuleTask, surroundings: ModuleSurroundings): Promi
     const given = readArguments(await readInput(surroundings), task, surroundings.home)
     return { document: await perform(task, given, surroundings), status: 0 }
   } catch (error) {
-    return { document: failureDocument(toVboxmergeError(error), task.operation), status: 1 }
+    return { document: failureDocument(toVboxmergeError(error)), status: 1 }
   }
 }
 

@@ -157,16 +157,17 @@ t.test('defaults are left to the operation', async t => {
 t.test('a command line that cannot be meant exits 2, says why, and calls nothing', async t => {
   const cases: [string[], RegExp][] = [
     [['web', '--frobnicate'], /unknown option '--frobnicate'\nTry: vboxmerge --help\n/],
-    [['merge', 'web', '--brnches=stop'], /unknown option '--brnches=stop'|--branches/],
-    [['merge', 'web', '--brnches', 'stop'], /\(Did you mean --branches\?\)\nTry: vboxmerge merge --help/],
+    [['merge', 'web', '--brnches=stop'], /unknown option '--brnches=stop'; did you mean --branches\?\nTry:/],
+    [['merge', 'web', '--brnches', 'stop'], /; did you mean --branches\?\nTry: vboxmerge merge --help/],
     [['merge', 'web', '--compact'], /unknown option '--compact'/],
+    [['info', 'web', '--skip=1'], /unknown option '--skip=1'; it belongs to vboxmerge merge\n/],
+    [['completion', 'fish'], /"fish" is no shell that is known; give bash\nTry: vboxmerge completion --help/],
     [['web', '-x'], /unknown option '-x'/],
     [['merge'], /missing MACHINE/],
     [['merge', ''], /missing MACHINE/],
     [['--compact'], /missing MACHINE/],
     [['My', 'Machine'], /unexpected argument "Machine"; a name with spaces needs quotes/],
     [['mereg', 'web'], /unknown command "mereg"; did you mean merge\?/],
-    [['list', 'web'], /unexpected argument "web"/],
     [['web', '--skip'], /option '--skip <N>' argument missing/],
     [['web', '--skip=two'], /Option --skip is "two"; give a whole number from 0 on/],
     [['web', '--skip', '-1'], /Option --skip is -1; give a whole number/],
@@ -199,4 +200,15 @@ t.test('a mistyped command alone is looked up as a machine, and then suggested',
   t.equal(status, 3)
   const other = await runFake(['webserver'], { operations: { prepare } })
   t.equal(other.stderr, 'error: Cannot find "lst"\n', 'a name that is like no command gets no hint')
+})
+
+t.test('list takes folders, and completion is a command too', async t => {
+  t.strictSame(await callOf('list', 'a b', '/vms', '--scan'), {
+    operation: 'list',
+    machine: undefined,
+    options: { folders: ['a b', '/vms'], scan: true },
+  })
+  t.match((await runFake(['completion'])).stdout, /^Usage: vboxmerge completion bash\n/)
+  t.match((await runFake(['help', 'completion'])).stdout, /^Usage: vboxmerge completion bash\n/)
+  t.match(await callOf('--', 'completion'), { operation: 'prepare', machine: 'completion' })
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type ErrorCode, EXIT_STATUS, VboxmergeError } from '../../../lib/errors.ts'
 import type { Operations } from '../../../lib/face/cli/operations.ts'
 import { runFake } from './fixtures/fake_surroundings.ts'
-import { FORECAST, SUMMARY, sampleInfo, sampleReport, sampleResult } from './fixtures/samples.ts'
+import { ESTIMATE, FORECAST, SUMMARY, sampleInfo, sampleReport, sampleResult } from './fixtures/samples.ts'
 
 const MERGE_STEP = {
   kind: 'merge',
@@ -51,29 +51,73 @@ t.test('a run tells on stdout what it did', async t => {
     [
       'web (direct engine: it can carry out the whole plan)',
       '  merged 2 snapshots into web.vdi ("second", "first")',
-      'before: 13 snapshots, 14 images, 90.1 GiB on the host',
-      'after:  0 snapshots, 1 image, 46.0 GiB on the host',
+      '90.1 GiB → 46.0 GiB on the host (44.1 GiB given back), 13 snapshots → 0, 14',
+      '  images → 1',
       '',
     ].join('\n'),
   )
 })
 
-t.test('a dry run reads like a plan', async t => {
-  const after = { ...SUMMARY, snapshots: 0, images: 1, bytes: 46 * 1024 ** 3, exact: false }
-  const result = sampleResult({ changed: true, steps: [MERGE_STEP], engine: 'virtualbox', after })
-  const { stdout } = await runFake(['merge', 'web', '-n'], { operations: { merge: async () => result } })
+t.test('a dry run reads like a plan that one can agree to', async t => {
+  const after = { ...SUMMARY, snapshots: 1, images: 2, bytes: 46 * 1024 ** 3 }
+  const steps = [MERGE_STEP, { kind: 'snapshot', name: 'Base', description: '', forecast: FORECAST } as const]
+  const result = sampleResult({ changed: true, steps, after, estimate: ESTIMATE })
+  const args = ['golden', "Jo's web", '-n', '--branches=stop', '--dry-run']
+  const { stdout } = await runFake(args, { operations: { golden: async () => result } })
   t.equal(
     stdout,
     [
-      'web (dry run, virtualbox engine: it can carry out the whole plan)',
-      '  would merge 2 snapshots into web.vdi:',
-      '    "second"',
-      '    "first"',
-      'before: 13 snapshots, 14 images, 90.1 GiB on the host',
-      'then:   0 snapshots, 1 image, at most 46.0 GiB on the host',
+      'Plan for web (dry run)',
+      '  1. merge 2 snapshots into web.vdi:',
+      '       "second"',
+      '       "first"',
+      '  2. take the snapshot "Base"',
+      '',
+      'Kept      the current state, byte for byte',
+      'Lost      the way back to 2 snapshots; their data stay, as far as the current',
+      '          state has them',
+      'Size      90.1 GiB → 46.0 GiB on the host (44.1 GiB given back), 13 snapshots →',
+      '          1, 14 images → 2',
+      'Room      1.0 GiB while it works, in /vms/web: there is room',
+      'Time      about 10 min, at 100.0 MiB/s, which is a guess',
+      'Engine    direct: it can carry out the whole plan',
+      '',
+      'Nothing was changed. To carry this out:',
+      String.raw`  vboxmerge golden 'Jo'\''s web' --branches=stop`,
       '',
     ].join('\n'),
   )
+})
+
+t.test('a plan says what would be lost, and what is not known', async t => {
+  const snapshot = { id: 'a', name: 'old' }
+  const steps = [
+    { kind: 'restore', snapshot, forecast: FORECAST },
+    { kind: 'discard', what: 'branches', snapshots: [snapshot], forecast: FORECAST },
+    { kind: 'discard', what: 'saved_state', snapshots: [], forecast: FORECAST },
+    { kind: 'compact', images: [], forecast: FORECAST },
+  ] as const
+  const after = { ...SUMMARY, bytes: SUMMARY.bytes + 1024 ** 3, exact: false }
+  const space = [{ folder: '/vms', neededBytes: 2 ** 30, missingBytes: 2 ** 20 }]
+  const estimate = { ...ESTIMATE, seconds: null, space }
+  const result = sampleResult({ changed: true, steps, after, estimate })
+  const { stdout } = await runFake(['golden', 'web', '--check'], {
+    operations: { golden: async () => result },
+    env: { LANG: 'C' },
+  })
+  for (const line of [
+    /\nKept {6}the state of the snapshot "old", but for blocks that hold nothing the\n {10}guest needs\n/,
+    /\n {10}13 snapshots below it\n/,
+    /\nLost {6}what is in the current state and not in "old"\n {10}1 snapshot of other branches, with their data\n/,
+    /\n {10}the saved state: what the guest had in memory\n/,
+    /\nSize {6}90.1 GiB -> at most 91.1 GiB on the host \(1.0 GiB more than before\)/,
+    /\nRoom {6}1.0 GiB while it works, in \/vms: 1.0 MiB too little is free there\n/,
+    /\nTime {6}not known beforehand where VirtualBox does the work\n/,
+    /To carry this out:\n {2}vboxmerge golden web\n$/,
+  ]) {
+    t.match(stdout, line)
+  }
+  t.match(stdout, /^\p{ASCII}+$/u, 'in a locale without UTF-8')
 })
 
 t.test('a machine that is already so has nothing to do', async t => {
@@ -153,32 +197,47 @@ t.test('-q prints nothing but errors', async t => {
   t.match(usage, { status: 2, stderr: /^error: / })
 })
 
-t.test('progress is told on stderr', async t => {
+t.test('progress of long work is told on stderr', async t => {
+  let time = 0
   const merge: Operations['merge'] = async (_machine, { onProgress }) => {
-    onProgress?.({ phase: 'merge', subject: 'web.vdi', done: 1, total: 2, unit: 'bytes' })
+    for (time of [0, 4000])
+      onProgress?.({ phase: 'merge', subject: 'web.vdi', done: 1, total: 2, unit: 'bytes' })
     return sampleResult()
   }
-  const piped = await runFake(['merge', 'web'], { operations: { merge } })
+  const now = () => time
+  const piped = await runFake(['merge', 'web'], { operations: { merge }, now })
   t.equal(piped.stderr, 'merge web.vdi: 50%\n')
   t.match(piped.stdout, /^web: nothing to do/)
   const shown = await runFake(['merge', 'web'], {
     operations: { merge },
+    now,
     terminal: true,
     env: { NO_COLOR: '1' },
   })
   t.equal(
     shown.stderr,
-    '\r\u001b[Kmerge web.vdi  [##############..............]   50%\r\u001b[K',
+    '\rmerge web.vdi  [###########...........]   50%\u001b[K\r\u001b[K',
     'a bar that is gone at the end',
   )
   const dumb = await runFake(['merge', 'web'], {
     operations: { merge },
+    now,
     terminal: true,
     env: { TERM: 'dumb' },
   })
   t.equal(dumb.stderr, 'merge web.vdi: 50%\n')
-  const json = await runFake(['merge', 'web', '--json'], { operations: { merge }, terminal: true })
+  const json = await runFake(['merge', 'web', '--json'], { operations: { merge }, now, terminal: true })
   t.equal(json.stderr, '')
+})
+
+t.test('messages name options as they are typed', async t => {
+  const text = 'Cannot merge "from=x": choose branches=stop or discardSavedState=true, or raise lockTimeout'
+  const error = new VboxmergeError('branch_blocked', text)
+  const { stderr } = await runFake(['merge', 'web'], { operations: failing(error) })
+  t.equal(
+    stderr,
+    'error: Cannot merge "from=x": choose --branches=stop or --discard-saved-state, or raise --lock-timeout\n',
+  )
 })
 
 t.test('colours are for terminals that want them', async t => {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { glyphsFor } from '../../../lib/face/cli/screen.ts'
 import { drawSnapshotTree } from '../../../lib/face/cli/snapshot_tree.ts'
 import type { SnapshotInfo } from '../../../lib/machine/info_types.ts'
 
@@ -7,9 +8,10 @@ function snapshot(name: string, parent: string | null, current = false): Snapsho
 }
 
 function draw(...snapshots: SnapshotInfo[]): string[] {
-  return drawSnapshotTree(snapshots, (_look, text) => text).map(line =>
-    line.replace('  2026-01-31 12:00:00 UTC', ''),
-  )
+  return drawSnapshotTree(snapshots, {
+    paint: (_look, text) => text,
+    glyphs: glyphsFor({ LANG: 'C.UTF-8' }),
+  }).map(line => line.replace('  2026-01-31 12:00:00 UTC', ''))
 }
 
 t.test('a chain runs straight down to the current state', async t => {
@@ -17,7 +19,7 @@ t.test('a chain runs straight down to the current state', async t => {
     'a',
     'b',
     'c',
-    '* current state',
+    '* current state (you are here)',
   ])
 })
 
@@ -31,12 +33,20 @@ t.test('forks are indented, the current state is a child like others', async t =
       snapshot('other', 'a'),
       snapshot('other 2', 'other'),
     ),
-    ['a', '├─ b', '│  ├─ test', '│  │  test 2', '│  └─ * current state', '└─ other', '   other 2'],
+    [
+      'a',
+      '├─ b',
+      '│  ├─ test',
+      '│  │  test 2',
+      '│  └─ * current state (you are here)',
+      '└─ other',
+      '   other 2',
+    ],
   )
 })
 
 t.test('a current state that hangs on no snapshot is drawn beside the tree', async t => {
-  t.strictSame(draw(snapshot('a', null)), ['a', '* current state'])
+  t.strictSame(draw(snapshot('a', null)), ['a', '* current state (you are here)'])
 })
 
 t.test('hundreds of levels are drawn, with names that cannot play tricks', async t => {

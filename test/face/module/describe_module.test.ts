@@ -45,7 +45,7 @@ t.test('options have the types that Ansible knows', async t => {
 t.test('what is said of results is what they hold', async t => {
   const ensured = { operation: 'golden', check: false, diff: true } as const
   const success = { ensure: ensureDocument(sampleResult(), ensured), info: infoDocument([sampleInfo()]) }
-  const failure = failureDocument(new VboxmergeError('no_space', 'Cannot do it'), 'golden')
+  const failure = failureDocument(new VboxmergeError('no_space', 'Cannot do it'))
   for (const { name, returns } of described) {
     const isInfo = name === 'vbox_machine_info'
     const document = isInfo ? success.info : success.ensure
