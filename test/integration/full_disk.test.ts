@@ -166,7 +166,7 @@ async function tryCase(t: Test, kind: SmallDiskKind, one: SpaceCase): Promise<vo
   t.equal(run([...one.args, folder], env).document.changed, false)
 }
 
-for (const kind of thorough ? (['tmpfs', 'ext4', 'btrfs'] as const) : (['tmpfs'] as const)) {
+for (const kind of thorough ? (['tmpfs', 'ext4', 'btrfs'] as const) : []) {
   t.test(
     `a ${kind} that fills up in the middle is told, and the run finishes later`,
     {
@@ -177,7 +177,7 @@ for (const kind of thorough ? (['tmpfs', 'ext4', 'btrfs'] as const) : (['tmpfs']
       const env = { ...process.env, VBOX_USER_HOME: join(mount, 'none') }
       const outcomes = new Map<string, number>()
       const occasions = ['web.vbox.vboxmerge-lock', 'web.vbox.vboxmerge-journal', 'web.vbox.vboxmerge-second']
-      for (let round = 0; round < (thorough ? 9 : 2); round += 1) {
+      for (let round = 0; round < 9; round += 1) {
         const made = await machineOn(t, mount, cases[0] as SpaceCase)
         const views = await viewsOf(await readMachine(realFiles, made.settingsFile))
         const occasion = occasions[(round + 1) % occasions.length] ?? ''

@@ -44,12 +44,14 @@ t.test(
     skip: skipWithoutPython,
   },
   async t => {
+    const wanted = Math.floor(registeredShare * kills)
+    if (wanted === 0) return t.comment('KILLS is too small for registered machines')
     const virtualBox = await startVirtualBox(t)
     const { folder, env, userHome } = virtualBox
     const registry = startServer(virtualBox)
     const judge = startServer(await startVirtualBox(t))
     const place = { folder, env, userHome, random: randomFrom(seed ^ 1), registry, judge }
-    await killAll(t, place, Math.floor(registeredShare * kills))
+    await killAll(t, place, wanted)
     await registry.stop()
     await judge.stop()
   },
