@@ -26,12 +26,13 @@ interface DenoPermissions {
 export function loadKoffi(): Koffi | undefined {
   if (!isAllowed()) return undefined
   try {
-    // Not imported, so that bundlers and registries do not take it for a package that has to be there.
-    const require = createRequire(import.meta.url)
+    // Neither imported nor required by that name, so that bundlers and registries do not take it for a package that
+    // has to be there.
+    const load = createRequire(import.meta.url)
     try {
-      return require('koffi') as Koffi
+      return load('koffi') as Koffi
     } catch {
-      return require(require.resolve('koffi', { paths: globalFolders() })) as Koffi
+      return load(load.resolve('koffi', { paths: globalFolders() })) as Koffi
     }
   } catch {
     return undefined
