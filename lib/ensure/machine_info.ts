@@ -28,7 +28,7 @@ import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts
 export async function inspectMachine(machine: string, options: InspectOptions = {}): Promise<MachineInfo> {
   const host = realEnsureHost
   const checked = parseOptions('info', options)
-  return await describeMachine(host, await openSession(host, machine, checked), checked)
+  return await describe(host, await openSession(host, machine, checked), checked)
 }
 
 /**
@@ -46,7 +46,7 @@ export async function inspectMachines(options: InspectOptions = {}): Promise<Mac
   const infos: MachineInfo[] = []
   for (const { id, settingsFile } of machines) {
     try {
-      infos.push(await describeMachine(host, sessionOf(host, settingsFile, home, checked), checked))
+      infos.push(await describe(host, sessionOf(host, settingsFile, home, checked), checked))
     } catch (error) {
       if (!(error instanceof VboxmergeError)) throw error
       infos.push(inaccessible({ name: '', id, settingsFile, registered: true }, error))
@@ -55,16 +55,7 @@ export async function inspectMachines(options: InspectOptions = {}): Promise<Mac
   return infos
 }
 
-/**
- * Tells what is known of a machine that was found.
- *
- * @throws As `inspectMachine` does.
- */
-export async function describeMachine(
-  host: EnsureHost,
-  session: Session,
-  options: InspectOptions,
-): Promise<MachineInfo> {
+async function describe(host: EnsureHost, session: Session, options: InspectOptions): Promise<MachineInfo> {
   options.signal?.throwIfAborted()
   const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
   const { settings, registration } = inspection

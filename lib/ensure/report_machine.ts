@@ -7,7 +7,7 @@ import type { Inspection } from '../machine/inspection.ts'
 import { parseOptions } from '../options/parse_options.ts'
 import { VERSION } from '../version.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
-import { describeMachine } from './machine_info.ts'
+import { inspectMachine } from './machine_info.ts'
 import type { ReportOptions } from './options.ts'
 import type { MachinePicture } from './report_data.ts'
 import { claimReport, writeReport } from './report_file.ts'
@@ -37,13 +37,13 @@ export interface MachineReport {
  */
 export async function reportMachine(machine: string, options: ReportOptions = {}): Promise<MachineReport> {
   const host = realEnsureHost
-  const checked = parseOptions('report', options)
+  const { output, ...checked } = parseOptions('report', options)
   const session = await openSession(host, machine, checked)
   const date = host.now()
   const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
-  const path = checked.output ?? join(host.cwd(), `${machineFileName(inspection.settings.name)}.html`)
+  const path = output ?? join(host.cwd(), `${machineFileName(inspection.settings.name)}.html`)
   const file = path === '-' ? null : await claimReport(host.files, path, host.cwd())
-  const info = await describeMachine(host, session, checked)
+  const info = await inspectMachine(session.settingsFile, checked)
   const before = await picture(host, inspection, checked)
   const { renderReport } = await import('../face/report/report_page.ts')
   const html = renderReport({ kind: 'state', version: VERSION, date, info, before })
