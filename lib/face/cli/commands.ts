@@ -142,8 +142,8 @@ const report: CommandDescription = {
     'part of its disks is made of, its volumes, and what each command would do. Changes nothing of the machine. ' +
     `The other commands write one with --report. ${MACHINE_NOTE}`,
   examples: [
-    ['report web', 'write web.html into the working directory'],
-    ['report web --scan --output /srv/www/web.html', 'with what compaction would save'],
+    ['report web', 'write web.html, here'],
+    ['report web --scan --output x.html', 'with what compaction would save'],
     ['golden web --report golden.html', 'tell what a command did'],
   ],
 }
