@@ -43,7 +43,7 @@ export async function reportMachine(machine: string, options: ReportOptions = {}
   const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
   const path = checked.output ?? join(host.cwd(), `${machineFileName(inspection.settings.name)}.html`)
   const file = path === '-' ? null : await claimReport(host.files, path, host.cwd())
-  const info = await describeMachine(host, session, checked)
+  const info = await describeMachine(host, session, { ...checked, maps: true })
   const before = await picture(host, inspection, checked)
   const { renderReport } = await import('../face/report/report_page.ts')
   const html = renderReport({ kind: 'state', version: VERSION, date, info, before })

@@ -187,10 +187,19 @@ async function inspectImage(
     }
     const code = errorCode(error)
     if (code === undefined) throw error
-    const message = `the image ${describe(medium)} cannot be read (${code}); run as a user who may read it`
-    return { ...found, problem: { code: 'unsupported', message } }
+    const [problem, help] = UNREADABLE.get(code) ?? ['engine_failed', 'look after the disk that it is on']
+    const message = `the image ${describe(medium)} cannot be read (${code}); ${help}`
+    return { ...found, problem: { code: problem, message } }
   }
 }
+
+const PRIVATE = ['unsupported', 'run as a user who may read it'] as const
+
+/** What not being let read a file means; all else is trouble with the disk. */
+const UNREADABLE: ReadonlyMap<string, typeof PRIVATE> = new Map([
+  ['EACCES', PRIVATE],
+  ['EPERM', PRIVATE],
+])
 
 async function readHeader(files: Files, path: string): Promise<ImageHeader> {
   const image = await openImage(files, path, 'read')

@@ -58,8 +58,8 @@ t.test('a look with a scan finds out once what the guest uses, for volumes, maps
     const { path } = made.imageOf('current', 0) ?? { path: '' }
     return counted.calls.filter(call => call.operation === 'open' && call.path === path).length
   }
-  t.equal(await opens(false), 8)
-  t.equal(await opens(true), 9, 'one more, to look for blocks of zeros')
+  t.equal(await opens(false), 4)
+  t.equal(await opens(true), 5, 'one more, to look for blocks of zeros')
 })
 
 t.test('a machine that a run works on is told with that run, and is not looked at closer', async t => {
@@ -87,7 +87,7 @@ t.test('what was begun and is not finished is told', async t => {
   await writeFile(cloneJournalPath(made.settingsFile), '{}')
   t.match((await inspectMachine(made.settingsFile, { vboxUserHome })).unfinished, {
     reason: /made this clone was interrupted/,
-    help: /vboxmerge clone/,
+    help: /vboxmerge recover/,
   })
   const broken = await scene(t)
   const fault = { operation: 'rename', path: /\.vboxmerge-second$/, at: 1, sticky: true } as const
@@ -100,7 +100,7 @@ t.test('what was begun and is not finished is told', async t => {
     hasCode('engine_failed'),
   )
   const seen = await inspectMachine(broken.made.settingsFile, { vboxUserHome })
-  t.match(seen.unfinished, { reason: /^An earlier run was interrupted/, help: /run the same command again/ })
+  t.match(seen.unfinished, { reason: /^An earlier run was interrupted/, help: /vboxmerge recover/ })
   t.equal(seen.running, null)
   await writeFile(`${made.settingsFile}.vboxmerge-note`, '{}')
   t.match((await inspectMachine(made.settingsFile, { vboxUserHome })).unfinished, {
