@@ -107,7 +107,9 @@ t.test(
   { skip },
   async t => {
     t.comment(`VBOXMERGE_SEED=${seed}`)
-    const cutInTime = async (tries: number): Promise<{ cut: string; hashes: Map<string, string> }> => {
+    const cutInTime = async (
+      tries: number,
+    ): Promise<{ cut: string; hashes: ReadonlyMap<string, string> }> => {
       const { image } = await makeBtrfs(t, PLAIN, seed + tries)
       const cut = await withMount(image, { type: 'btrfs', options: 'commit=300' }, async folder => {
         await runTool('sync', '-f', folder)
