@@ -187,19 +187,14 @@ async function inspectImage(
     }
     const code = errorCode(error)
     if (code === undefined) throw error
-    const [problem, help] = UNREADABLE.get(code) ?? ['engine_failed', 'look after the disk that it is on']
+    const help = PRIVATE.has(code) ? 'run as a user who may read it' : 'look after the disk that it is on'
     const message = `the image ${describe(medium)} cannot be read (${code}); ${help}`
-    return { ...found, problem: { code: problem, message } }
+    return { ...found, problem: { code: 'unsupported', message } }
   }
 }
 
-const PRIVATE = ['unsupported', 'run as a user who may read it'] as const
-
-/** What not being let read a file means; all else is trouble with the disk. */
-const UNREADABLE: ReadonlyMap<string, typeof PRIVATE> = new Map([
-  ['EACCES', PRIVATE],
-  ['EPERM', PRIVATE],
-])
+/** What the system says of files of others; all else is trouble with the disk. */
+const PRIVATE: ReadonlySet<string> = new Set(['EACCES', 'EPERM'])
 
 async function readHeader(files: Files, path: string): Promise<ImageHeader> {
   const image = await openImage(files, path, 'read')
