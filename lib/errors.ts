@@ -56,6 +56,8 @@ export interface ErrorDetails {
   readonly stepsDone?: number
   /** Steps of the plan that were not finished. */
   readonly stepsLeft?: number
+  /** Whether something was changed before the failure, be it a part of a step. Default: whether a step was finished. */
+  readonly changed?: boolean
 }
 
 /**
@@ -71,6 +73,8 @@ export class VboxmergeError extends Error {
   readonly stepsDone: number | undefined
   /** Steps of the plan that were not finished. */
   readonly stepsLeft: number | undefined
+  /** Whether something was changed before the failure. */
+  readonly changed: boolean
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(shortened(message), details.cause === undefined ? undefined : { cause: details.cause })
@@ -78,6 +82,7 @@ export class VboxmergeError extends Error {
     this.code = code
     this.stepsDone = details.stepsDone
     this.stepsLeft = details.stepsLeft
+    this.changed = details.changed ?? (details.stepsDone ?? 0) > 0
   }
 }
 

@@ -102,13 +102,14 @@ export async function failureWithBackup(
   }
   await noteOutcome(context, folder)
   if (!(error instanceof VboxmergeError)) return error
-  const { code, message, stepsDone, stepsLeft } = error
+  const { code, message, stepsDone, stepsLeft, changed } = error
   return new VboxmergeError(
     code,
     `${message}\nThe state before the run is kept in ${JSON.stringify(folder)}; to go back: ` +
       `vboxmerge undo ${JSON.stringify(folder)}`,
     {
       cause: error.cause ?? error,
+      changed,
       ...(stepsDone === undefined ? {} : { stepsDone }),
       ...(stepsLeft === undefined ? {} : { stepsLeft }),
     },

@@ -47,6 +47,6 @@ function unlike(done: PreparedRun, found: string, cause?: unknown): VboxmergeErr
     'verify_failed',
     `The work on ${name} is done, but its outcome is not as planned: ${found}; do not start the machine before ` +
       'its disks were looked at (vboxmerge info)',
-    cause === undefined ? {} : { cause },
+    { changed: true, ...(cause === undefined ? {} : { cause }) },
   )
 }

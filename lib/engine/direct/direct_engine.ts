@@ -186,11 +186,15 @@ function pathOf({ machine }: Prepared, id: Uuid): string {
   return path
 }
 
+function onceChanged(error: VboxmergeError): VboxmergeError {
+  return new VboxmergeError(error.code, error.message, { cause: error.cause ?? error, changed: true })
+}
+
 /** Says what state the machine is in; passes on what the user asked for or what explains itself. */
 function explained(run: DirectRun, error: unknown, begun: boolean): unknown {
   // A refusal would say that nothing was changed.
   const isKept = error instanceof VboxmergeError && !(begun && EXIT_STATUS[error.code] === REFUSED)
-  if (isKept) return error
+  if (isKept) return begun ? onceChanged(error) : error
   if (run.signal?.aborted === true && error === run.signal.reason) return error
   const name = JSON.stringify(run.prepared.machine.inspection.settings.name)
   const found = error instanceof Error ? error.message : String(error)
@@ -199,5 +203,8 @@ function explained(run: DirectRun, error: unknown, begun: boolean): unknown {
     ? `every state of the machine that its settings name is whole; ${room}run the same command again to finish`
     : `the machine is as it was${isFull(error) ? '; make room there' : ''}`
   const code = isFull(error) && !begun ? 'no_space' : 'engine_failed'
-  return new VboxmergeError(code, `Cannot change ${name}: ${found}; ${state}`, { cause: error })
+  return new VboxmergeError(code, `Cannot change ${name}: ${found}; ${state}`, {
+    cause: error,
+    changed: begun,
+  })
 }

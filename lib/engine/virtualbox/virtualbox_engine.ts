@@ -6,7 +6,7 @@ import type {
   SnapshotStep,
   Step,
 } from '../../ensure/result.ts'
-import { VboxmergeError } from '../../errors.ts'
+import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
 import { eachMedium } from '../../machine/media_graph.ts'
 import { printable } from '../../virtualbox/printable.ts'
 import { deleteSnapshot } from './delete_snapshot.ts'
@@ -29,17 +29,35 @@ import {
  */
 export async function applyWithVirtualBox(run: VirtualBoxRun): Promise<void> {
   const { steps } = run
+  let changed = false
+  const onPartDone = (): void => {
+    changed = true
+  }
   for (const [index, step] of steps.entries()) {
     run.signal?.throwIfAborted()
     try {
-      await applyStep(run, step)
+      await applyStep({ ...run, onPartDone }, step)
     } catch (error) {
       if (!(error instanceof VboxmergeError) || error === run.signal?.reason) throw error
-      const counts = { stepsDone: index, stepsLeft: steps.length - index }
-      throw new VboxmergeError(error.code, error.message, { cause: error.cause ?? error, ...counts })
+      throw explained(error, changed, { stepsDone: index, stepsLeft: steps.length - index })
     }
+    onPartDone()
     run.onStepDone?.(index)
   }
+}
+
+/** A refusal would say that nothing was changed. */
+function explained(
+  error: VboxmergeError,
+  changed: boolean,
+  counts: { readonly stepsDone: number; readonly stepsLeft: number },
+): VboxmergeError {
+  const details = { cause: error.cause ?? error, changed, ...counts }
+  if (!changed || EXIT_STATUS[error.code] !== EXIT_STATUS.unsupported) {
+    return new VboxmergeError(error.code, error.message, details)
+  }
+  const message = `${error.message}; what was done before that stays, and the same command goes on from there`
+  return new VboxmergeError('engine_failed', message, details)
 }
 
 async function applyStep(run: VirtualBoxRun, step: Step): Promise<void> {
@@ -65,6 +83,7 @@ async function deleteAll(run: VirtualBoxRun, step: Step, snapshots: readonly Sna
     const report = reporter(run, step, snapshot.name, index, snapshots.length)
     await deleteSnapshot(run, snapshot, report)
     report(100)
+    run.onPartDone?.()
   }
 }
 
@@ -73,6 +92,7 @@ async function restore(run: VirtualBoxRun, step: RestoreStep): Promise<void> {
   await checkMachine(run, true)
   const report = reporter(run, step, snapshot.name)
   await run.manage.restoreSnapshot(run.machineId, snapshot, callOptions(run, report))
+  run.onPartDone?.()
   const { currentSnapshot, currentState } = await loadSettings(run)
   if (currentSnapshot !== snapshot.id) {
     throw unseen(`restore snapshot "${printable(snapshot.name)}"`, 'it is not the current snapshot')
@@ -100,6 +120,7 @@ async function compact(run: VirtualBoxRun, step: CompactStep): Promise<void> {
     const report = reporter(run, step, path, index, step.images.length)
     await run.manage.compactImage(image, callOptions(run, report))
     report(100)
+    run.onPartDone?.()
   }
 }
 

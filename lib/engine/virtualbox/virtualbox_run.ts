@@ -27,6 +27,8 @@ export interface VirtualBoxRun {
   readonly signal?: AbortSignal
   /** Is told the index of each step that is done. */
   readonly onStepDone?: (index: number) => void
+  /** Is told of each part of a step that is done: from then on a failure is no refusal. */
+  readonly onPartDone?: () => void
   /** Default: the computer's. */
   readonly clock?: Clock
 }

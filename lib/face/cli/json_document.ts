@@ -33,13 +33,12 @@ export function reportData({ info, file }: MachineReport): DocumentData {
 
 /** Says what is known of a failure. */
 export function failureData(error: VboxmergeError): DocumentData {
-  const stepsDone = error.stepsDone ?? 0
   return toData({
     failed: true,
     code: error.code,
     msg: error.message,
-    changed: EXIT_STATUS[error.code] !== 3 && stepsDone > 0,
-    stepsDone,
+    changed: EXIT_STATUS[error.code] !== 3 && error.changed,
+    stepsDone: error.stepsDone ?? 0,
     stepsLeft: error.stepsLeft ?? null,
   })
 }

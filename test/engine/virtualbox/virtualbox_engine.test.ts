@@ -159,6 +159,25 @@ t.test('the virtualbox engine with a VBoxManage that misbehaves', { skip: skipWi
     await t.rejects(restored, { code: 'engine_failed', stepsDone: 0, stepsLeft: 1 })
   })
 
+  t.test('calls it no refusal when the machine is started after the first snapshot was merged', async t => {
+    const web = await machine(t)
+    const { apply } = await fakeRun(web, [
+      { ...web.info('poweroff'), times: 1 },
+      MEDIA,
+      { when: TWO.id, stderr: PROGRESS, write: { [web.file]: web.text([ONE], [0, 2]) } },
+      web.info('running'),
+    ])
+    await t.rejects(apply(step.merge(TWO, ONE)), {
+      code: 'engine_failed',
+      message: /"running".*; what was done before that stays/,
+      changed: true,
+      stepsDone: 0,
+    })
+    const untouched = await machine(t)
+    const { apply: refused } = await fakeRun(untouched, [untouched.info('running')])
+    await t.rejects(refused(step.merge(TWO, ONE)), { code: 'machine_not_off', changed: false })
+  })
+
   t.test('names what VirtualBox did not do when it reports success', async t => {
     const web = await machine(t)
     const { apply } = await fakeRun(web, [
