@@ -274,11 +274,15 @@ function refuseShared(
     const other = machine.sharedWith.get(id)
     if (other === undefined) continue
     const medium = model.media.get(id)
+    const isCopy = other === machine.settings.name
+    const help = isCopy
+      ? 'if this is a copy of it, name a VirtualBox home in which it is not registered (vboxUserHome=FOLDER)'
+      : 'clone that machine in full, or remove it, first'
     throw new VboxmergeError(
       'linked_clone',
       `Cannot change ${JSON.stringify(machine.settings.name)}: image ` +
         `${medium === undefined ? `{${id}}` : describeMedium(medium)} is also used by the machine ` +
-        `${JSON.stringify(other)}; clone that machine in full, or remove it, first`,
+        `${JSON.stringify(other)}; ${help}`,
     )
   }
 }

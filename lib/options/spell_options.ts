@@ -8,6 +8,8 @@ const OPERATIONS: readonly OperationName[] = [
   'compact',
   'snapshot',
   'merge',
+  'undo',
+  'report',
   'info',
   'list',
 ]

@@ -2,8 +2,8 @@
 // status of a refusal, and no file changed.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { link, mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, link, mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
 import { realEnsureHost } from '../../lib/ensure/host.ts'
@@ -287,6 +287,17 @@ const REFUSALS: readonly Refusal[] = [
       await register(scene, [], disks)
     },
     skip: skipWithoutScripts,
+  },
+  {
+    name: 'a copy of the folder of a registered machine',
+    code: 'linked_clone',
+    message: [/also used by the machine "web"; if this is a copy of it, .* \(vboxUserHome=FOLDER\)/],
+    prepare: async scene => {
+      const { folder, made } = scene
+      const settingsFile = join(folder, 'original', basename(made.settingsFile))
+      await cp(made.folder, dirname(settingsFile), { recursive: true })
+      await register({ ...scene, made: { ...made, settingsFile } })
+    },
   },
   {
     name: 'a machine with a linked clone, its image in the registry of this machine',
