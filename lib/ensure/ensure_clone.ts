@@ -14,15 +14,14 @@ import { estimate } from './estimate.ts'
 import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused } from './machine_use.ts'
-import { addOverall, cloneDiskPieces } from './overall_progress.ts'
+import { cloneDiskPieces } from './overall_progress.ts'
 import { summarize } from './plan.ts'
 import { clonePlace, type WantedClone } from './plan_clone.ts'
 import { type CloneContext, type PreparedClone, prepareClone, presentFingerprint } from './prepare_clone.ts'
-import type { Progress } from './progress.ts'
 import type { EnsureResult, MachineRef, MachineSummary, SpaceNeed } from './result.ts'
 import { openSession, type Session } from './session.ts'
-import { reportStatus, type StatusReporter } from './status_reporter.ts'
 import { startTimes } from './step_times.ts'
+import { tellProgress } from './tell_progress.ts'
 import { type RunWatch, withReport } from './with_report.ts'
 
 /**
@@ -154,8 +153,14 @@ class EnsureCloneRun {
     const present = found.clone?.machine
     await this.#watch.before(machine.inspection)
     const times = startTimes(1)
-    const status = this.#reportStatus(lock)
-    const withOverall = addOverall(cloneDiskPieces(measured.disks), this.#ticks)
+    // The lock is the machine's, whose disks are what takes time to read.
+    const teller = tellProgress(this.#host, {
+      settingsFile: this.#session.settingsFile,
+      token: lock.token,
+      operation: 'cloned',
+      pieces: cloneDiskPieces(measured.disks),
+      onProgress: this.#context.onProgress,
+    })
     const disks = await applyCloneRun({
       files: this.#host.files,
       source: machine,
@@ -172,11 +177,7 @@ class EnsureCloneRun {
       registers: registered,
       vboxUserHome: this.#session.vboxUserHome,
       lockTimeout: this.#options.lockTimeout,
-      onProgress: moment => {
-        const progress: Progress = withOverall(moment)
-        status?.show(progress)
-        this.#context.onProgress(progress)
-      },
+      onProgress: teller.onProgress,
       signal: this.#context.signal,
       verify: this.#options.verify ?? 'tables',
       onShared: bytes => {
@@ -184,10 +185,10 @@ class EnsureCloneRun {
       },
       leaveSource: async () => {
         await this.#checkUnchanged(prepared)
-        await status?.end()
+        await teller.end()
         await lock.release()
       },
-    }).finally(async () => await status?.end())
+    }).finally(teller.end)
     const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
     const taken = times.end()
     return { ...(await this.#result(done, await this.#verify(done), true)), times: taken }
@@ -208,17 +209,6 @@ class EnsureCloneRun {
     await this.#checkRefusals(exact)
     return exact
   }
-
-  /** The lock is the machine's, whose disks are what takes time to read. */
-  #reportStatus({ token }: Lock): StatusReporter | undefined {
-    const { statusFiles: files } = this.#host
-    const { settingsFile } = this.#session
-    return files === undefined
-      ? undefined
-      : reportStatus({ files, settingsFile, token }, 'cloned', this.#ticks)
-  }
-
-  readonly #ticks = (): number => (this.#host.ticks ?? (() => performance.now()))()
 
   /** Our lock keeps no one from starting the machine in VirtualBox. */
   async #checkUnchanged({ fingerprint, machine }: PreparedClone): Promise<void> {

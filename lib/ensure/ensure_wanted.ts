@@ -15,10 +15,9 @@ import { type EnsureHost, realEnsureHost } from './host.ts'
 import { lookUnlocked } from './look_unlocked.ts'
 import { checkUnused, type UseContext } from './machine_use.ts'
 import type { CommonOptions } from './options.ts'
-import { addOverall, piecesOf } from './overall_progress.ts'
+import { piecesOf } from './overall_progress.ts'
 import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
-import type { Progress } from './progress.ts'
 import {
   type FinishedDeletion,
   finishDeletion,
@@ -27,8 +26,9 @@ import {
 } from './recover_virtualbox.ts'
 import type { EnsureResult, RunTimes, Step, Warning } from './result.ts'
 import { openSession, type Session } from './session.ts'
-import { operationOf, reportStatus } from './status_reporter.ts'
+import { operationOf } from './status_reporter.ts'
 import { type StepTimes, startTimes } from './step_times.ts'
+import { tellProgress } from './tell_progress.ts'
 import { verifyOutcome } from './verify_outcome.ts'
 import type { Wanted } from './wanted.ts'
 import { type RunWatch, withReport } from './with_report.ts'
@@ -203,22 +203,15 @@ class EnsureRun {
 
   /** Carries out a plan, and tells the caller and others how far that is. */
   async #carryOutPlan(prepared: PreparedRun, token: string, times: StepTimes): Promise<void> {
-    const { statusFiles, ticks = () => performance.now() } = this.#host
     const { settingsFile } = this.#session
-    const withOverall = addOverall(piecesOf(prepared), ticks)
-    const status =
-      statusFiles === undefined
-        ? undefined
-        : reportStatus({ files: statusFiles, settingsFile, token }, operationOf(this.#context.wanted), ticks)
-    const onProgress = (moment: Progress): void => {
-      const progress = withOverall(moment)
-      status?.show(progress)
-      this.#context.onProgress(progress)
-    }
+    const { wanted, onProgress } = this.#context
+    const pieces = piecesOf(prepared)
+    const run = { settingsFile, token, operation: operationOf(wanted), pieces, onProgress }
+    const teller = tellProgress(this.#host, run)
     try {
-      await applyPlan(prepared.choice, await this.#engineRun(prepared, times, onProgress))
+      await applyPlan(prepared.choice, await this.#engineRun(prepared, times, teller.onProgress))
     } finally {
-      await status?.end()
+      await teller.end()
     }
   }
 
