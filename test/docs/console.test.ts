@@ -63,7 +63,7 @@ t.test(
   { skip: skipWithoutGuest },
   async t => {
     const scene = setScene(await quickFolder(t), templates)
-    await scene.makeMachine('My Machine; installed > updated > office > before the upgrade > upgraded; guest')
+    await scene.makeMachine('My Machine; installed > updated > before the upgrade; guest')
     let text = ''
     for (const command of PICTURED) {
       const printed = withoutVarying(
