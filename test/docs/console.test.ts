@@ -63,7 +63,7 @@ t.test(
   { skip: skipWithoutGuest },
   async t => {
     const scene = setScene(await quickFolder(t), templates)
-    await scene.makeMachine('My Machine; installed > updated > office > before the upgrade > upgraded; guest')
+    await scene.makeMachine('My Machine; installed > updated > before the upgrade; guest')
     let text = ''
     for (const command of PICTURED) {
       const printed = withoutVarying(
@@ -83,15 +83,15 @@ t.test(
 
 t.test('blocks that are kept elsewhere too are the same there', async t => {
   for (const page of documentedPages()) {
+    const texts = new Map<number, string>()
     for (const fence of fences(page)) {
       const kept = noteOf(fence, 'shows')
       if (kept === undefined) continue
-      t.equal(
-        fence.text,
-        (await readFile(join(root, kept), 'utf8')).trimEnd(),
-        `${page.path}:${fence.line} ${kept}`,
-      )
+      const text = (await readFile(join(root, kept), 'utf8')).trimEnd()
+      if (ANEW) texts.set(fence.line, text)
+      else t.equal(fence.text, text, `${page.path}:${fence.line} ${kept}`)
     }
+    if (texts.size > 0) writeFileSync(join(root, page.path), withTexts(page, texts))
   }
 })
 

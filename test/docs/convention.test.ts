@@ -21,6 +21,15 @@ t.test('… stands for any characters in a line, and alone for any lines', async
   t.notOk(isShown('one\n…\nfour', 'one\ntwo\nfive'))
 })
 
+t.test('where a line is wrapped does not matter', async t => {
+  t.ok(isShown('one two three', 'one\n  two three\n'))
+  t.ok(isShown('one two\n  three', 'one\n  two three\n'))
+  t.ok(isShown('a …/b: c\n  d', 'a\n  /x/y/b: c d\n'))
+  t.notOk(isShown('one two', 'one\ntwo\n'))
+  t.notOk(isShown('one  two', 'one two\n'))
+  t.notOk(isShown('one\n  two', 'one\n    two\n'))
+})
+
 t.test('a block is commands with their output', async t => {
   t.same(shownCommands('$ a "b" \\\n    --c\nx\ny\n\n$ d'), [
     { typed: ['$ a "b" \\', '    --c'], command: 'a "b" --c', output: 'x\ny' },
