@@ -14,6 +14,7 @@ import { hasCode } from '../fixtures/has_code.ts'
 import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
 import { fingerprintsOf, zeroBlock } from '../fixtures/observed_machine.ts'
 import { quickFolder } from '../fixtures/quick_folder.ts'
+import { some } from '../fixtures/test_run.ts'
 
 /** What someone does, and what is said of it. */
 interface Visit {
@@ -69,7 +70,7 @@ const visits: readonly Visit[] = [
 ]
 
 const operations = ['compact', 'merge', 'snapshot'] as const
-for (const operation of operations.slice(0, process.env.VBOXMERGE_THOROUGH === '1' ? 3 : 2)) {
+for (const operation of some(operations, 2)) {
   for (const { name, message, skip = false, come } of visits) {
     t.test(`${operation} changes nothing when someone ${name} in the last moment`, { skip }, async t => {
       const folder = await quickFolder(t)

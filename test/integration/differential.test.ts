@@ -12,7 +12,7 @@ import { startServer } from '../fixtures/differential/virtualbox_server.ts'
 import { skipWithoutPython, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 import { seed } from '../fixtures/test_run.ts'
 
-const machines = Number(process.env.DIFFERENTIAL_MACHINES ?? 3)
+const machines = Number(process.env.DIFFERENTIAL_MACHINES ?? 2)
 const seconds = Number(process.env.DIFFERENTIAL_SECONDS ?? 600)
 const workers = Math.min(machines, Number(process.env.DIFFERENTIAL_WORKERS ?? 2))
 /** Each of these must have come up when there are many machines. */

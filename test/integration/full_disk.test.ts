@@ -21,9 +21,9 @@ import {
   whyNoSmallDisk,
 } from '../fixtures/small_disk.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
+import { thorough } from '../fixtures/test_run.ts'
 
 const MIB = 2 ** 20
-const thorough = process.env.VBOXMERGE_THOROUGH === '1'
 const everyBlock = (pattern: number): Record<number, number> =>
   Object.fromEntries(Array.from({ length: 12 }, (_, block) => [block, pattern]))
 

@@ -12,6 +12,7 @@ import { viewsOf } from '../fixtures/observed_machine.ts'
 import { findVirtualBox } from '../fixtures/real_virtualbox.ts'
 import { findProgram } from '../fixtures/setup_programs.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
+import { thorough } from '../fixtures/test_run.ts'
 
 const MIB = 2 ** 20
 /** Numbers that no user and no group has. */
@@ -28,7 +29,6 @@ const skip =
     ? 'needs root, to be two users'
     : missing.length > 0 && `needs ${missing.join(', ')} (scripts/setup/tools.sh installs them)`
 /** What takes long is tried where there is time for it. */
-const thorough = process.env.VBOXMERGE_THOROUGH === '1'
 const skipVirtualBox =
   skip || (!isThere(VIRTUALBOX_ROOT) && 'needs the VirtualBox that scripts/setup/virtualbox.sh installs')
 

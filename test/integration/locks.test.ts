@@ -15,6 +15,7 @@ import { fingerprintsOf } from '../fixtures/observed_machine.ts'
 import { skipWithoutPython, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 import { findProgram } from '../fixtures/setup_programs.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
+import { thorough } from '../fixtures/test_run.ts'
 
 const MIB = 2 ** 20
 const moduleFile = fileURLToPath(new URL('../../plugins/modules/vbox_merged.mjs', import.meta.url))
@@ -27,7 +28,6 @@ const skipOthers =
 const [ANN, BOB, GROUP] = [54_331, 54_332, 54_333]
 
 /** What takes long is tried where there is time for it. */
-const thorough = process.env.VBOXMERGE_THOROUGH === '1'
 const tryThorough = thorough ? t.test.bind(t) : (): void => undefined
 
 interface Outcome {
