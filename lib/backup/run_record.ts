@@ -25,9 +25,14 @@ export interface StateRecord {
   readonly others: readonly string[]
 }
 
-/** How far going back has come: the hashes of the settings that it puts in place. */
+/** How far going back has come. */
 export interface UndoRecord {
+  /** Of the settings that it puts in place. */
   readonly hashes: readonly string[]
+  /** Differencing images that the machine had when going back began, and not before the run. */
+  readonly images: readonly Pick<ImageRecord, 'id' | 'path'>[]
+  /** As those of `StateRecord`, when going back began. */
+  readonly others: readonly string[]
 }
 
 const MAX_BYTES = 16 * 1024 * 1024
@@ -38,7 +43,11 @@ const StateSchema = v.strictObject({
   images: v.array(v.strictObject({ id: v.string(), path: Path, size: v.number(), mtimeMs: v.number() })),
   others: v.array(Path),
 })
-const UndoSchema = v.strictObject({ hashes: v.pipe(v.array(Hash), v.maxLength(100)) })
+const UndoSchema = v.strictObject({
+  hashes: v.pipe(v.array(Hash), v.maxLength(100)),
+  images: v.array(v.strictObject({ id: v.string(), path: Path })),
+  others: v.array(Path),
+})
 
 /** Names of the records in a backup's folder: the machine after the run, and after going back; the way there. */
 const NAMES = { outcome: 'outcome.json', undone: 'undone.json', undoing: 'undoing.json' } as const
@@ -98,7 +107,7 @@ export async function writeUndoing(files: Files, folder: string, record: UndoRec
 /** Reads such a note; nothing has begun when there is none that can be read. */
 export async function readUndoing(files: Files, folder: string): Promise<UndoRecord> {
   const parsed = v.safeParse(UndoSchema, await read(files, folder, 'undoing'))
-  return parsed.success ? parsed.output : { hashes: [] }
+  return parsed.success ? parsed.output : { hashes: [], images: [], others: [] }
 }
 
 /** Forgets how far going back had come: it is done. */

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { KeptFile } from '../../backup/manifest.ts'
-import { writeUndoing } from '../../backup/run_record.ts'
+import { recordOf, type UndoRecord, writeUndoing } from '../../backup/run_record.ts'
 import { VboxmergeError } from '../../errors.ts'
 import { copyFile } from '../../image/copy_file.ts'
 import { removeIfThere, replaceFile, writeNewFile } from '../../io/durable_file.ts'
@@ -125,6 +125,7 @@ async function checkRoom(
 /** So that going back that was interrupted is not taken for a machine that someone changed. */
 async function noteWay({ files, plan, present }: BringBackJob): Promise<void> {
   const { settingsBytes, backup, undoing } = plan
+  const { images, others } = added(plan, present)
   const hashes = [
     present.inspection.settingsHash,
     hashOf(asideSettings({ plan, present })),
@@ -132,7 +133,26 @@ async function noteWay({ files, plan, present }: BringBackJob): Promise<void> {
   ]
   await writeUndoing(files, backup.folder, {
     hashes: [...new Set([...undoing.hashes, ...hashes])].slice(-100),
+    images,
+    others,
   })
+}
+
+/**
+ * What the machine has now, or had when going back began, and not before the run. A run that died may not have noted its
+ * outcome. Base images are none of it: a user may have attached a disk since.
+ */
+function added(
+  { kept, undoing }: Pick<UndoPlan, 'kept' | 'undoing'>,
+  { inspection }: InspectedMachine,
+): Pick<UndoRecord, 'images' | 'others'> {
+  const before = new Set([...eachMedium(kept.media)].map(({ id }) => id))
+  const images = new Map(undoing.images.map(image => [image.id, image]))
+  for (const { id, path, parent } of eachMedium(inspection.settings.media)) {
+    if (parent !== undefined && !before.has(id)) images.set(id, { id, path })
+  }
+  const { others } = recordOf(inspection)
+  return { images: [...images.values()], others: [...new Set([...undoing.others, ...others])] }
 }
 
 /** The present settings, with the images whose places are needed under their second names. */
@@ -214,7 +234,12 @@ async function madeByRun({
     // When going back is done again the present settings are the old ones already.
     if (isPresent || (await isInOwnFolder(files, settings, path))) made.push({ kind: 'image', path, id })
   }
-  for (const path of outcome?.others ?? []) {
+  const now = added(plan, present)
+  for (const { id, path } of now.images) {
+    const isKnown = made.some(file => file.id === id)
+    if (!isKnown && (await isInOwnFolder(files, settings, path))) made.push({ kind: 'image', path, id })
+  }
+  for (const path of new Set([...(outcome?.others ?? []), ...now.others])) {
     const kind = path.toLowerCase().endsWith('.nvram') ? 'nvram' : 'saved_state'
     made.push({ kind, path, id: undefined })
   }
