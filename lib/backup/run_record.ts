@@ -29,9 +29,9 @@ export interface StateRecord {
 export interface UndoRecord {
   /** Of the settings that it puts in place. */
   readonly hashes: readonly string[]
-  /** Differencing images that the machine had when going back began, and not before the run. */
+  /** Images without data of their own that the machine had when going back began, and not before the run. */
   readonly images: readonly Pick<ImageRecord, 'id' | 'path'>[]
-  /** As those of `StateRecord`, when going back began. */
+  /** Absolute paths of EFI variables of snapshots that were no more than a copy then. */
   readonly others: readonly string[]
 }
 

@@ -4,6 +4,7 @@ import { unusable } from '../backup/manifest.ts'
 import type { UndoPlan } from '../engine/undo/plan_undo.ts'
 import { VboxmergeError } from '../errors.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
+import type { Inspection } from '../machine/inspection.ts'
 import { withLock } from '../machine/lock.ts'
 import { eachMedium } from '../machine/media_graph.ts'
 import type { WithDefaults } from '../options/operation_options.ts'
@@ -137,6 +138,7 @@ async function checkRefusals(
         'name that with vboxUserHome',
     )
   }
+  refuseShared(backup.folder, present.inspection)
   await checkUnused(present.inspection, {
     files,
     manage,
@@ -148,6 +150,19 @@ async function checkRefusals(
   })
   if (plan.changed === undefined || options.discardChanges) return
   throw unusable(folder, `${plan.changed}, and that would be lost; discardChanges goes back all the same`)
+}
+
+/** A clone that hangs on an image would read other data through it, or none. */
+function refuseShared(folder: string, { settings, sharedWith }: Inspection): void {
+  for (const { id, path } of eachMedium(settings.media)) {
+    const other = sharedWith.get(id)
+    if (other === undefined) continue
+    throw new VboxmergeError(
+      'linked_clone',
+      `Cannot go back to the backup ${JSON.stringify(folder)}: image ${JSON.stringify(path)} is also used by the machine ` +
+        `${JSON.stringify(other)}; clone that machine in full, or remove it, first`,
+    )
+  }
 }
 
 async function isSameHome(files: EnsureHost['files'], one: string, other: string): Promise<boolean> {

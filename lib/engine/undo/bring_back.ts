@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { KeptFile } from '../../backup/manifest.ts'
-import { recordOf, type UndoRecord, writeUndoing } from '../../backup/run_record.ts'
+import { type UndoRecord, writeUndoing } from '../../backup/run_record.ts'
 import { VboxmergeError } from '../../errors.ts'
 import { copyFile } from '../../image/copy_file.ts'
 import { removeIfThere, replaceFile, writeNewFile } from '../../io/durable_file.ts'
@@ -9,7 +9,8 @@ import type { Files } from '../../io/files.ts'
 import { moveMedium } from '../../machine/edit_media.ts'
 import { hashOf, type InspectedMachine } from '../../machine/inspect.ts'
 import type { JournalFile } from '../../machine/journal.ts'
-import { eachMedium } from '../../machine/media_graph.ts'
+import { eachMedium, eachState } from '../../machine/media_graph.ts'
+import { isOwnStateFile, MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { parseSettings, serializeSettings } from '../../machine/settings_document.ts'
 import { deleteCreated, deletePending, deleteUnnamed } from '../direct/clean_up.ts'
 import { removeJournal } from '../direct/journal_file.ts'
@@ -125,7 +126,7 @@ async function checkRoom(
 /** So that going back that was interrupted is not taken for a machine that someone changed. */
 async function noteWay({ files, plan, present }: BringBackJob): Promise<void> {
   const { settingsBytes, backup, undoing } = plan
-  const { images, others } = added(plan, present)
+  const { images, others } = await added({ files, plan }, present)
   const hashes = [
     present.inspection.settingsHash,
     hashOf(asideSettings({ plan, present })),
@@ -139,20 +140,31 @@ async function noteWay({ files, plan, present }: BringBackJob): Promise<void> {
 }
 
 /**
- * What the machine has now, or had when going back began, and not before the run. A run that died may not have noted its
- * outcome. Base images are none of it: a user may have attached a disk since.
+ * What the machine has now, or had when going back began, and not before the run, and what holds nothing of its own: a
+ * run that died may not have noted what it made, and what a user made since is not ours to delete.
  */
-function added(
-  { kept, undoing }: Pick<UndoPlan, 'kept' | 'undoing'>,
+async function added(
+  { files, plan }: Pick<BringBackJob, 'files' | 'plan'>,
   { inspection }: InspectedMachine,
-): Pick<UndoRecord, 'images' | 'others'> {
+): Promise<Pick<UndoRecord, 'images' | 'others'>> {
+  const { kept, undoing } = plan
+  const { settings, emptyLeaves, nvram } = inspection
   const before = new Set([...eachMedium(kept.media)].map(({ id }) => id))
   const images = new Map(undoing.images.map(image => [image.id, image]))
-  for (const { id, path, parent } of eachMedium(inspection.settings.media)) {
-    if (parent !== undefined && !before.has(id)) images.set(id, { id, path })
+  for (const { id, path, parent } of eachMedium(settings.media)) {
+    if (parent !== undefined && emptyLeaves.has(id) && !before.has(id)) images.set(id, { id, path })
   }
-  const { others } = recordOf(inspection)
-  return { images: [...images.values()], others: [...new Set([...undoing.others, ...others])] }
+  const others = new Set(undoing.others)
+  const isOurs = nvram.exists && (await isOwnStateFile(files, settings, nvram.path, 'nvram'))
+  const own = isOurs ? hashOf(await files.readFile(nvram.path, MAX_NVRAM_BYTES)) : undefined
+  for (const { state } of eachState(settings)) {
+    const path = state.nvramFile
+    if (path === undefined || path === nvram.path) continue
+    if (!(await isOwnStateFile(files, settings, path, 'nvram')) || (await files.stat(path))?.kind !== 'file')
+      continue
+    if (hashOf(await files.readFile(path, MAX_NVRAM_BYTES)) === own) others.add(path)
+  }
+  return { images: [...images.values()], others: [...others] }
 }
 
 /** The present settings, with the images whose places are needed under their second names. */
@@ -234,7 +246,7 @@ async function madeByRun({
     // When going back is done again the present settings are the old ones already.
     if (isPresent || (await isInOwnFolder(files, settings, path))) made.push({ kind: 'image', path, id })
   }
-  const now = added(plan, present)
+  const now = await added({ files, plan }, present)
   for (const { id, path } of now.images) {
     const isKnown = made.some(file => file.id === id)
     if (!isKnown && (await isInOwnFolder(files, settings, path))) made.push({ kind: 'image', path, id })
