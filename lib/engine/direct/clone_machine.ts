@@ -16,6 +16,7 @@ import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { readSettings } from '../../machine/read_settings.ts'
 import { parseSettings, type SettingsDocument, serializeSettings } from '../../machine/settings_document.ts'
 import type { Manage } from '../../virtualbox/manage.ts'
+import { printable } from '../../virtualbox/printable.ts'
 import { type MeasuredDisk, withoutZeros } from '../measure_clone.ts'
 import { cloneBlocks, openSource } from './clone_blocks.ts'
 import { comingSettingsPath, finishClone, undoClone, writeCloneJournal } from './clone_clean_up.ts'
@@ -249,7 +250,7 @@ function explained(run: CloneRun, error: unknown, committed: boolean): unknown {
   if (committed && error instanceof VboxmergeError && !isRefusal && error.code !== 'engine_failed')
     return error
   const name = JSON.stringify(source.inspection.settings.name)
-  const found = error instanceof Error ? error.message : String(error)
+  const found = printable(error instanceof Error ? error.message : String(error))
   const state = committed
     ? `the clone ${JSON.stringify(plan.place.settingsFile)} is whole; run the same command again to finish`
     : `nothing is left of the clone${isFull(error) ? '; make room there' : ''}`

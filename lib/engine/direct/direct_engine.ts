@@ -8,6 +8,7 @@ import { indexMedia } from '../../machine/media_graph.ts'
 import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
 import { readSettings } from '../../machine/read_settings.ts'
 import { parseSettings } from '../../machine/settings_document.ts'
+import { printable } from '../../virtualbox/printable.ts'
 import type { Prepared } from '../prepared.ts'
 import { carryOutFold } from './carry_out_fold.ts'
 import { deleteCreated, deletePending, deleteUnnamed } from './clean_up.ts'
@@ -197,7 +198,7 @@ function explained(run: DirectRun, error: unknown, begun: boolean): unknown {
   if (isKept) return begun ? onceChanged(error) : error
   if (run.signal?.aborted === true && error === run.signal.reason) return error
   const name = JSON.stringify(run.prepared.machine.inspection.settings.name)
-  const found = error instanceof Error ? error.message : String(error)
+  const found = printable(error instanceof Error ? error.message : String(error))
   const room = isFull(error) ? 'make room there and ' : ''
   const state = begun
     ? `every state of the machine that its settings name is whole; ${room}run the same command again to finish`

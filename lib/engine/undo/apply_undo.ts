@@ -7,6 +7,7 @@ import { type InspectedMachine, inspect } from '../../machine/inspect.ts'
 import type { Uuid } from '../../machine/machine.ts'
 import { eachMedium } from '../../machine/media_graph.ts'
 import type { Manage } from '../../virtualbox/manage.ts'
+import { printable } from '../../virtualbox/printable.ts'
 import { forgetImages } from '../direct/forget_images.ts'
 import { bringBack } from './bring_back.ts'
 import type { UndoPlan } from './plan_undo.ts'
@@ -125,7 +126,7 @@ function explained({ plan, signal }: UndoRun, error: unknown, begun: boolean): u
   if (error instanceof VboxmergeError && !(begun && isRefusal)) return error
   if (signal?.aborted === true && error === signal.reason) return error
   const { folder } = plan.backup
-  const found = error instanceof Error ? error.message : String(error)
+  const found = printable(error instanceof Error ? error.message : String(error))
   const state = begun
     ? 'every state of the machine that its settings name is whole; run the same command again to finish'
     : 'the machine is as it was'

@@ -42,7 +42,7 @@ function resolveReference(body: string): string {
     number === null ? Number.NaN : Number.parseInt(number[1] ?? number[2] ?? '', number[1] ? 16 : 10)
   const character = code <= 0x10ffff ? String.fromCodePoint(code) : '\0'
   if (FORBIDDEN_CHARACTER.test(character)) {
-    throw new SyntaxError(`"&${body}" is not a reference that settings may hold`)
+    throw new SyntaxError(`${JSON.stringify(`&${body}`)} is not a reference that settings may hold`)
   }
   return character
 }
