@@ -107,7 +107,10 @@ export async function presentFingerprint(
   known: InspectedMachine,
 ): Promise<string> {
   const machine = await inspect(files, session.settingsFile, session.vboxUserHome, known)
-  return await readFingerprint(files, machine, cloneState(machine.inspection, wanted.from))
+  const state = cloneState(machine.inspection, wanted.from)
+  // An image that cannot be read any more has not changed.
+  refuseProblems(machine.inspection, state)
+  return await readFingerprint(files, machine, state)
 }
 
 async function readFingerprint(

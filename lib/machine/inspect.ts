@@ -198,7 +198,8 @@ const PRIVATE: ReadonlySet<string> = new Set(['EACCES', 'EPERM'])
 
 async function readHeader(files: Files, path: string): Promise<ImageHeader> {
   const image = await openImage(files, path, 'read')
-  await image.file.close()
+  // What was read is read, however closing goes.
+  await image.file.close().catch(() => undefined)
   return image.header
 }
 

@@ -77,17 +77,21 @@ async function placeOf(
   const isInside = real.startsWith(own.endsWith(sep) ? own : `${own}${sep}`)
   if (!isInside && real !== (await files.realPath(snapshotFolder))) return 'foreign'
   for (const near of [real, dirname(real)]) {
-    if (near !== own && (await holdsMachine(files, near))) return 'foreign'
+    if (near !== own && (await holdsMachine(files, near, isInside))) return 'foreign'
   }
   return isInside ? 'inside' : 'elsewhere'
 }
 
-/** A folder that may not be looked into could hold one. */
-async function holdsMachine(files: Files, folder: string): Promise<boolean> {
+/** Where the machine itself lives these are errors of the work: what is taken for foreign then is never looked at again. */
+const TROUBLE: ReadonlySet<string> = new Set(['EIO', 'EACCES', 'EPERM'])
+
+/** A folder elsewhere that may not be looked into could hold one. */
+async function holdsMachine(files: Files, folder: string, isInside: boolean): Promise<boolean> {
   try {
     return (await files.list(folder)).some(name => /\.vbox$/i.test(name))
   } catch (error) {
-    if (errorCode(error) !== undefined) return true
-    throw error
+    const code = errorCode(error)
+    if (code === undefined || (isInside && TROUBLE.has(code))) throw error
+    return true
   }
 }
