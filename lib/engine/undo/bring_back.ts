@@ -140,14 +140,15 @@ async function noteWay({ files, plan, present }: BringBackJob): Promise<void> {
 }
 
 /**
- * What the machine has now, or had when going back began, and not before the run, and what holds nothing of its own: a
- * run that died may not have noted what it made, and what a user made since is not ours to delete.
+ * What a run made that died before it noted its outcome: what the machine has now, or had when going back began, and not
+ * before the run, and what holds nothing of its own. What a user made since is not ours to delete.
  */
 async function added(
   { files, plan }: Pick<BringBackJob, 'files' | 'plan'>,
   { inspection }: InspectedMachine,
 ): Promise<Pick<UndoRecord, 'images' | 'others'>> {
-  const { kept, undoing } = plan
+  const { kept, outcome, undoing } = plan
+  if (outcome !== undefined) return { images: [], others: [] }
   const { settings, emptyLeaves, nvram } = inspection
   const before = new Set([...eachMedium(kept.media)].map(({ id }) => id))
   const images = new Map(undoing.images.map(image => [image.id, image]))
