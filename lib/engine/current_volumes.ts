@@ -41,15 +41,6 @@ export async function lookAtVolumes(machine: Inspection, context: VolumesContext
   }
 }
 
-/**
- * Tells the volumes of a machine's current state; none where its disks cannot all be read here.
- *
- * @throws {VboxmergeError} `image_missing`, `image_corrupt`, `unsupported`; the signal's reason.
- */
-export async function currentVolumes(machine: Inspection, context: VolumesContext): Promise<VolumeInfo[]> {
-  return [...(await lookAtVolumes(machine, context)).volumes]
-}
-
 interface Scanned {
   readonly reports: readonly VolumeReport[]
   /** By attached image. */

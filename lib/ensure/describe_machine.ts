@@ -24,6 +24,8 @@ const MAP_CELLS = 120
 export interface DescribeOptions extends InspectOptions {
   /** Whether to tell what the parts of each disk are made of. */
   readonly maps?: boolean
+  /** What was found of guests, for those who ask for more than this. */
+  readonly examined?: ExaminedStates
 }
 
 /**
@@ -62,7 +64,7 @@ async function describe(
   const summary = summarize(inspection)
   const scan = options.scan === true
   // Volumes and plans ask for the same states.
-  const examined: ExaminedStates = new Map()
+  const { examined = new Map() } = options
   const context = { files, session, onProgress, signal, scan, examined }
   const isBusy = running !== null
   const unfinished = isBusy ? null : await findUnfinished(files, inspection, session)

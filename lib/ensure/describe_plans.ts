@@ -9,7 +9,7 @@ import { spaceNeeds } from './check_space.ts'
 import { estimate } from './estimate.ts'
 import { planTree } from './plan_tree.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
-import type { Wanted } from './wanted.ts'
+import { NOTHING, type Wanted } from './wanted.ts'
 import { wantedCompaction, wantedMerge, wantedSnapshot } from './wanted_parts.ts'
 
 /** What looking ahead needs beside the machine. */
@@ -21,18 +21,12 @@ export interface LookAhead extends Pick<PrepareContext, 'files' | 'session' | 'o
 
 const merge = { skip: 0, discardCurrentState: false, branches: 'refuse', baseSnapshot: 'Base' } as const
 const baseSnapshot = wantedSnapshot({ snapshotName: 'Base', snapshotDescription: 'Created by vboxmerge' })
-const nothing: Wanted = {
-  merged: undefined,
-  compacted: undefined,
-  baseSnapshot: undefined,
-  discardSavedState: false,
-}
 const DISCARD = { ...wantedCompaction({}), freeSpace: 'discard' } as const
 const WANTED = {
-  merged: { ...nothing, merged: wantedMerge(merge) },
-  compacted: { ...nothing, compacted: wantedCompaction({}) },
-  base_snapshot: { ...nothing, baseSnapshot },
-  golden_image: { ...nothing, merged: wantedMerge(merge), compacted: wantedCompaction({}), baseSnapshot },
+  merged: { ...NOTHING, merged: wantedMerge(merge) },
+  compacted: { ...NOTHING, compacted: wantedCompaction({}) },
+  base_snapshot: { ...NOTHING, baseSnapshot },
+  golden_image: { ...NOTHING, merged: wantedMerge(merge), compacted: wantedCompaction({}), baseSnapshot },
 } as const satisfies Record<PlannedOperation, Wanted>
 
 /** Says what each operation would do with its default options; why not, where one would refuse. */

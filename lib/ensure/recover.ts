@@ -16,14 +16,7 @@ import { summarize } from './plan.ts'
 import type { EnsureResult, RecoverStep } from './result.ts'
 import { openSession, type Session } from './session.ts'
 import { isNotedAway } from './unfinished.ts'
-import type { Wanted } from './wanted.ts'
-
-const NOTHING: Wanted = {
-  merged: undefined,
-  compacted: undefined,
-  baseSnapshot: undefined,
-  discardSavedState: false,
-}
+import { NOTHING } from './wanted.ts'
 
 /** As `recoverMachine`, on the computer that is given. */
 export async function recover(

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ExaminedStates } from '../engine/examine_state.ts'
 import { VboxmergeError } from '../errors.ts'
 import { machineFileName } from '../machine/file_name.ts'
 import type { MachineInfo } from '../machine/info_types.ts'
@@ -43,8 +44,10 @@ export async function reportMachine(machine: string, options: ReportOptions = {}
   const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
   const path = checked.output ?? join(host.cwd(), `${machineFileName(inspection.settings.name)}.html`)
   const file = path === '-' ? null : await claimReport(host.files, path, host.cwd())
-  const info = await describeMachine(host, session, { ...checked, maps: true })
-  const before = await picture(host, inspection, checked)
+  // The page and what it is written about ask for the same state.
+  const examined: ExaminedStates = new Map()
+  const info = await describeMachine(host, session, { ...checked, maps: true, examined })
+  const before = await picture(host, inspection, { ...checked, examined })
   const { renderReport } = await import('../face/report/report_page.ts')
   const html = renderReport({ kind: 'state', version: VERSION, date, info, before })
   if (file !== null) await writeReport(host.files, file, html, await host.files.stat(session.settingsFile))
@@ -54,13 +57,13 @@ export async function reportMachine(machine: string, options: ReportOptions = {}
 async function picture(
   { files }: EnsureHost,
   machine: Inspection,
-  { scan, signal }: ReportOptions,
+  { scan, signal, examined }: ReportOptions & { readonly examined: ExaminedStates },
 ): Promise<MachinePicture> {
   const isSound = [...machine.images.values()].every(({ problem }) => problem === undefined)
   if (scan !== true || !isSound) return await takePicture(machine, files, signal)
   const { lookAtVolumes } = await import('../engine/current_volumes.ts')
   try {
-    const { freeOf } = await lookAtVolumes(machine, { files, signal, scan })
+    const { freeOf } = await lookAtVolumes(machine, { files, signal, scan, examined })
     return await takePicture(machine, files, signal, freeOf)
   } catch (error) {
     if (!(error instanceof VboxmergeError)) throw error

@@ -39,3 +39,11 @@ export interface Wanted {
   readonly baseSnapshot: WantedSnapshot | undefined
   readonly discardSavedState: boolean
 }
+
+/** Nothing is wanted, but what an interrupted run left is finished. */
+export const NOTHING: Wanted = {
+  merged: undefined,
+  compacted: undefined,
+  baseSnapshot: undefined,
+  discardSavedState: false,
+}

@@ -1,11 +1,6 @@
 import { constants } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { ALIGNMENT, isAligned } from './aligned_buffer.ts'
-import { DIRECT, openDirect } from './direct_writer.ts'
-import { errorCode } from './errno.ts'
-
-/** Below this the way through the cache is as good. */
-const LEAST_BYTES = 256 * 1024
+import { directTransfers, LEAST_BYTES } from './direct_transfers.ts'
 
 /** Bytes a millisecond (1 GB/s): what is in the system's cache is read faster, even while others read, too. */
 const CACHED_RATE = 1_000_000
@@ -49,32 +44,20 @@ const paceOfAll: CachePace = { slow: 0 }
  * @param pace Is shared by readers whose files are taken to be alike.
  */
 export function directReader(handle: FileHandle, pace: CachePace = paceOfAll): DirectReader {
-  let second: Promise<FileHandle | undefined> | undefined
-  let refused = DIRECT === undefined
+  const direct = directTransfers(handle, constants.O_RDONLY)
   let sinceProbe = 0
   return {
     read: async (buffer, position) => {
-      if (refused || pace.slow < MOST_SLOW || !canTransfer(buffer, position)) return 0
+      if (pace.slow < MOST_SLOW || !direct.takes(buffer, position)) return 0
       sinceProbe = (sinceProbe + 1) % PROBE_EVERY
       if (sinceProbe === 0) return 0
-      second ??= openDirect(handle, constants.O_RDONLY)
-      const direct = await second
-      try {
-        if (direct !== undefined) return (await direct.read(buffer, 0, buffer.length, position)).bytesRead
-      } catch (error) {
-        // Said by file systems that take the flag and cannot do it, or want a larger alignment.
-        if (errorCode(error) !== 'EINVAL') throw error
-      }
-      refused = true
-      return 0
+      return await direct.transfer(buffer, position, async file => {
+        return (await file.read(buffer, 0, buffer.length, position)).bytesRead
+      })
     },
     took: (bytes, milliseconds) => {
       if (bytes >= LEAST_BYTES) pace.slow = bytes > CACHED_RATE * milliseconds ? 0 : pace.slow + 1
     },
-    close: async () => await (await second)?.close(),
+    close: direct.close,
   }
-}
-
-function canTransfer(buffer: Uint8Array, position: number): boolean {
-  return buffer.length >= LEAST_BYTES && position % ALIGNMENT === 0 && isAligned(buffer)
 }

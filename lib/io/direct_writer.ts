@@ -1,13 +1,6 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
-import { ALIGNMENT, isAligned } from './aligned_buffer.ts'
-import { errorCode } from './errno.ts'
-
-/** Below this the way through the cache is as good. */
-const LEAST_BYTES = 256 * 1024
-
-/** Undefined where the system has no such way, or the runtime does not say how to ask for it. */
-export const DIRECT: number | undefined = process.platform === 'linux' ? constants.O_DIRECT : undefined
+import type { FileHandle } from 'node:fs/promises'
+import { directTransfers } from './direct_transfers.ts'
 
 /** Writes past the system's cache, where that can be done. */
 export interface DirectWriter {
@@ -29,34 +22,12 @@ export interface DirectWriter {
  * after a flush, as with every other write, and readers see it at once.
  */
 export function directWriter(handle: FileHandle): DirectWriter {
-  let second: Promise<FileHandle | undefined> | undefined
-  let refused = DIRECT === undefined
+  const direct = directTransfers(handle, constants.O_WRONLY)
   return {
-    write: async (buffer, position) => {
-      if (refused || buffer.length < LEAST_BYTES || position % ALIGNMENT !== 0 || !isAligned(buffer)) return 0
-      second ??= openDirect(handle, constants.O_WRONLY)
-      const direct = await second
-      try {
-        if (direct !== undefined) return (await direct.write(buffer, 0, buffer.length, position)).bytesWritten
-      } catch (error) {
-        // Said by file systems that take the flag and cannot do it, or want a larger alignment.
-        if (errorCode(error) !== 'EINVAL') throw error
-      }
-      refused = true
-      return 0
-    },
-    close: async () => await (await second)?.close(),
-  }
-}
-
-/**
- * Opens a file a second time for transfers past the cache, by its number, so that it is the same file whatever has
- * become of its name; undefined where that cannot be done.
- */
-export async function openDirect(handle: FileHandle, access: number): Promise<FileHandle | undefined> {
-  try {
-    return await open(`/proc/self/fd/${handle.fd}`, access | (DIRECT ?? 0))
-  } catch {
-    return undefined
+    write: async (buffer, position) =>
+      await direct.transfer(buffer, position, async file => {
+        return (await file.write(buffer, 0, buffer.length, position)).bytesWritten
+      }),
+    close: direct.close,
   }
 }

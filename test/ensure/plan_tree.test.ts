@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { makePlan } from '../../lib/ensure/plan.ts'
 import { planTree, type TreePlan } from '../../lib/ensure/plan_tree.ts'
-import type { Wanted, WantedMerge } from '../../lib/ensure/wanted.ts'
+import { NOTHING, type Wanted, type WantedMerge } from '../../lib/ensure/wanted.ts'
 import type { Inspection, InterruptedRun } from '../../lib/machine/inspection.ts'
 import type { MachineSettings, Medium } from '../../lib/machine/machine.ts'
 import { chainOf, eachSnapshot, indexMedia } from '../../lib/machine/media_graph.ts'
@@ -9,12 +9,6 @@ import { hasCode } from '../fixtures/has_code.ts'
 import { plannedInspection } from '../fixtures/planned_inspection.ts'
 import { testUuid } from '../fixtures/settings_text.ts'
 
-const NOTHING: Wanted = {
-  merged: undefined,
-  compacted: undefined,
-  baseSnapshot: undefined,
-  discardSavedState: false,
-}
 const MERGE: WantedMerge = {
   skip: 0,
   count: Number.POSITIVE_INFINITY,

@@ -11,6 +11,7 @@ import {
   digestOf,
   digestsOf,
   fillBlock,
+  fork,
   settingsOf,
   takeWithData,
   writeToCurrent,
@@ -35,13 +36,7 @@ async function makeSource(virtualBox: RealVirtualBox, name: string): Promise<str
   await virtualBox.run('setextradata', id, 'GUI/x', 'é "1"')
   const dvd = ['--storagectl', 'SATA', '--port', '2', '--device', '0', '--type', 'dvddrive', '--medium', iso]
   await virtualBox.run('storageattach', id, ...dvd)
-  await writeToCurrent(file, 0, 1)
-  await takeWithData(virtualBox, file, 'one', 1, 2)
-  await takeWithData(virtualBox, file, 'two', 0, 0)
-  await virtualBox.settle()
-  await virtualBox.run('snapshot', id, 'restore', 'one')
-  await takeWithData(virtualBox, file, 'side "é"', 2, 4)
-  await virtualBox.settle()
+  await fork(virtualBox, file)
   return file
 }
 

@@ -1,6 +1,6 @@
 // An administrator works on another user's machine: what was there stays that user's, and what is new becomes it.
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { chmod, link, mkdir, readdir, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -28,18 +28,8 @@ const skip =
   process.getuid?.() !== 0
     ? 'needs root, to be two users'
     : missing.length > 0 && `needs ${missing.join(', ')} (scripts/setup/tools.sh installs them)`
-/** What takes long is tried where there is time for it. */
 const skipVirtualBox =
-  skip || (!isThere(VIRTUALBOX_ROOT) && 'needs the VirtualBox that scripts/setup/virtualbox.sh installs')
-
-function isThere(path: string): boolean {
-  try {
-    accessSync(path, constants.F_OK)
-    return true
-  } catch {
-    return false
-  }
-}
+  skip || (!existsSync(VIRTUALBOX_ROOT) && 'needs the VirtualBox that scripts/setup/virtualbox.sh installs')
 
 /** Owner, mode and attributes of a file. */
 async function identityOf(path: string): Promise<string> {

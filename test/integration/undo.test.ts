@@ -13,7 +13,7 @@ import { undoRun } from '../../lib/ensure/undo_run.ts'
 import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import { realFiles } from '../../lib/io/real_files.ts'
 import { awayNotePath, encodeAwayNote } from '../../lib/machine/away_note.ts'
-import { digestsOf, settingsOf, takeWithData, writeToCurrent } from '../fixtures/engine_run.ts'
+import { digestsOf, fork, settingsOf } from '../fixtures/engine_run.ts'
 import { hasCode } from '../fixtures/has_code.ts'
 import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 
@@ -27,13 +27,7 @@ async function makeMachine(virtualBox: RealVirtualBox, name: string): Promise<st
   const { id } = await settingsOf(file)
   await virtualBox.run('modifyvm', id, '--firmware', 'efi')
   await virtualBox.run('modifynvram', id, 'inituefivarstore')
-  await writeToCurrent(file, 0, 1)
-  await takeWithData(virtualBox, file, 'one', 1, 2)
-  await takeWithData(virtualBox, file, 'two', 0, 0)
-  await virtualBox.settle()
-  await virtualBox.run('snapshot', id, 'restore', 'one')
-  await takeWithData(virtualBox, file, 'side "é"', 2, 4)
-  await virtualBox.settle()
+  await fork(virtualBox, file)
   return file
 }
 

@@ -339,7 +339,7 @@ t.test('report says where the page is, and prints it where - is asked for', asyn
   const written = await runFake(['report', 'web', '--output', 'x.html', '--scan'])
   t.strictSame(
     [written.status, written.stdout, written.stderr],
-    [0, 'web: the report is in /work/web.html\n', ''],
+    [0, 'web: the report is in /pages/web.html\n', ''],
   )
   t.match(written.calls, [{ operation: 'report', machine: 'web', options: { output: 'x.html', scan: true } }])
   const report = async () => sampleReport({ file: null })
@@ -348,7 +348,7 @@ t.test('report says where the page is, and prints it where - is asked for', asyn
   const { stdout } = await runFake(['report', 'web', '--json'])
   t.match(JSON.parse(stdout), {
     failed: false,
-    report: '/work/web.html',
+    report: '/pages/web.html',
     machines: [{ machine: { name: 'web' } }],
   })
 })
