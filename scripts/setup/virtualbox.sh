@@ -90,10 +90,13 @@ install_root() {
 # The same paths inside as outside, so that what VBoxManage prints is true for its caller.
 bind() {
   case $1 in "$root"/*) return ;; esac
-  if ! mountpoint -q "$root$1"; then
-    mkdir -p "$root$1"
-    mount --bind "$1" "$root$1"
+  if mountpoint -q "$root$1"; then
+    # A checkout that was deleted and made again is another folder: the old mount still shows the deleted one.
+    [ "$(stat -c %d:%i "$1")" = "$(stat -c %d:%i "$root$1")" ] && return
+    umount --lazy "$root$1"
   fi
+  mkdir -p "$root$1"
+  mount --bind "$1" "$root$1"
 }
 
 wrapper() {
