@@ -16,6 +16,7 @@ import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
+import { bundleTest } from './bundle_test.mjs'
 import { ensureInstalled } from './ensure_installed.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -34,12 +35,37 @@ const jobs = Number(process.env.VBOXMERGE_JOBS) || availableParallelism() + (isC
 const fileLimit = (Number(process.env.VBOXMERGE_FILE_LIMIT) || 900) * 1000
 const noSkip = process.env.VBOXMERGE_NO_SKIP === '1'
 
+/** What takes longest by default, the longest first: begun with, so that no processor idles at the end. */
+const LONGEST = [
+  'test/integration/ansible_playbooks.test.ts',
+  'test/integration/ansible_virtualbox.test.ts',
+  'test/integration/virtualbox_engine.test.ts',
+  'test/integration/virtualbox_recovery.test.ts',
+  'test/integration/clone.test.ts',
+  'test/integration/deno.test.ts',
+  'test/integration/ansible_collection.test.ts',
+  'test/integration/differential.test.ts',
+  'test/integration/playbooks_zx.test.ts',
+  'test/integration/deno_suite.test.ts',
+  'test/integration/consumers.test.ts',
+  'test/ensure/order.test.ts',
+  'test/docs/console.test.ts',
+  'test/face/module/built_modules.test.ts',
+]
+
 /** How the comments begin that are lines of a test's own tables. */
 const TABLE = '# table: '
 
 const total = { passed: 0, failed: 0, skipped: 0 }
 const skips = []
 const running = new Set()
+
+/** Where in the order a test file stands; others that need real tools come behind the longest. */
+function turnOf(file) {
+  const place = LONGEST.indexOf(file)
+  if (place >= 0) return place
+  return LONGEST.length + (file.startsWith('test/integration/') ? 0 : 1)
+}
 
 function testFiles() {
   const files = readdirSync('test', { recursive: true })
@@ -48,9 +74,7 @@ function testFiles() {
     .filter(
       file => filters.length === 0 || filters.some(filter => file.includes(filter.replace(/^\.\//, ''))),
     )
-  // The long ones first, so that no processor idles at the end.
-  const isLong = file => file.startsWith('test/integration/')
-  return files.sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || (a < b ? -1 : 1))
+  return files.sort((a, b) => turnOf(a) - turnOf(b) || (a < b ? -1 : 1))
 }
 
 function step(name, file, ...args) {
@@ -64,19 +88,23 @@ function step(name, file, ...args) {
 }
 
 /** The command that runs a test file. */
-function commandFor(file) {
+async function commandFor(file) {
   if (flags.includes('--deno')) {
     const options = ['--allow-all', '--no-check', '--quiet', '--preload=scripts/tap_in_deno.mjs']
     return ['deno', 'run', ...options, file]
   }
-  return [process.execPath, '--enable-source-maps', '--import', './scripts/typescript.mjs', file]
+  return [process.execPath, '--enable-source-maps', await bundleTest(file)]
 }
 
 /** Runs one test file; resolves with what its line and its counts need. */
-function run(file, Parser) {
+async function run(file, Parser) {
   const started = Date.now()
   const outcome = { file, passed: 0, skips: [], failures: [], comments: [], noise: '' }
-  const [command, ...args] = commandFor(file)
+  const [command, ...args] = await commandFor(file).catch(error => {
+    outcome.failures.push({ name: `is no TypeScript: ${error.message}` })
+    return []
+  })
+  if (command === undefined) return { ...outcome, time: seconds(started) }
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { TAP_TIMEOUT: '120', ...process.env, TAP: '1' },
