@@ -3,6 +3,7 @@ import t from 'tap'
 import type { LogEntry } from '../../lib/io/file_log.ts'
 import { checkCrashes, type RecordedCase, recordCase } from '../fixtures/crash/crash_check.ts'
 import { operation } from '../fixtures/crash/operations.ts'
+import { sample, seed } from '../fixtures/test_run.ts'
 
 /** What a wrong engine would have done, and where its first wrong step is. */
 interface Mutated {
@@ -21,6 +22,7 @@ const TABLE = 512
 const DATA = 1024
 
 t.setTimeout(600_000)
+t.comment(`VBOXMERGE_SEED=${seed}`)
 
 /**
  * Leaves out flushes: of files with such a path, or of the names in a folder after such a change of a name.
@@ -240,7 +242,7 @@ for (const [title, list] of [
   ['steps in a wrong order are found out', orders],
 ] as const) {
   t.test(title, async t => {
-    for (const [name, of, mutation, registered = false] of list) {
+    for (const [name, of, mutation, registered = false] of sample(list, 3)) {
       const recorded = await recordingOf(of, registered)
       const found = await findOut(recorded, mutation(recorded.recording.entries))
       t.ok(found !== undefined, name)

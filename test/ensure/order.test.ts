@@ -12,6 +12,7 @@ import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
 import type { MachineSpec } from '../fixtures/machine_spec.ts'
 import { fingerprintsOf, viewsOf, zeroBlock } from '../fixtures/observed_machine.ts'
 import { quickFolder } from '../fixtures/quick_folder.ts'
+import { thorough } from '../fixtures/test_run.ts'
 
 type Order = 'mcs' | 'msc' | 'cms' | 'csm' | 'smc' | 'scm'
 
@@ -224,7 +225,7 @@ t.before(async () => {
   home = await quickFolder(t)
 })
 
-for (const start of STARTS) {
+for (const [index, start] of STARTS.entries()) {
   t.test(`the three ensures in every order on a machine with ${start.name}`, PARALLEL, async t => {
     const folder = await quickFolder(t)
     const inOrder = async (order: Order): Promise<void> => {
@@ -238,7 +239,10 @@ for (const start of STARTS) {
       t.equal(letters, start.expected[order], `what the calls change in the order ${order}`)
     }
     // Most of the time goes into waiting for the disk.
-    await Promise.all((Object.keys(start.expected) as Order[]).map(inOrder))
+    const orders = Object.keys(start.expected) as Order[]
+    // Else one that begins with another operation for each start: three starts show all orders.
+    const tried = thorough ? orders : orders.filter((_, at) => at % 3 === index % 3)
+    await Promise.all(tried.map(inOrder))
   })
 
   t.test(`all three in one on a machine with ${start.name}`, PARALLEL, async t => {

@@ -1,6 +1,6 @@
 // Machines made by VirtualBox from seeds; the script of 2010 and every engine on copies of each.
 //
-//   DIFFERENTIAL_MACHINES  how many machines must be gone through (3)
+//   DIFFERENTIAL_MACHINES  how many machines must be gone through (1)
 //   DIFFERENTIAL_SECONDS   the time they may take (600); the test fails when they do not fit
 //   DIFFERENTIAL_WORKERS   how many are worked on at a time (2)
 //   VBOXMERGE_SEED         the first seed; each machine has the next
@@ -12,7 +12,7 @@ import { startServer } from '../fixtures/differential/virtualbox_server.ts'
 import { skipWithoutPython, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 import { seed } from '../fixtures/test_run.ts'
 
-const machines = Number(process.env.DIFFERENTIAL_MACHINES ?? 2)
+const machines = Number(process.env.DIFFERENTIAL_MACHINES ?? 1)
 const seconds = Number(process.env.DIFFERENTIAL_SECONDS ?? 600)
 const workers = Math.min(machines, Number(process.env.DIFFERENTIAL_WORKERS ?? 2))
 /** Each of these must have come up when there are many machines. */

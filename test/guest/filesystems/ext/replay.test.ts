@@ -63,7 +63,6 @@ const situations: readonly Situation[] = [
     mount: 'data=journal',
     before: writeLarge,
     after: shuffleLarge,
-    isQuick: true,
   },
   {
     name: 'blocks of block numbers deleted and used again',
