@@ -6,7 +6,7 @@ import process from 'node:process'
 import t, { type Test } from 'tap'
 import { matchesFile } from '../face/cli/fixtures/matches_file.ts'
 import { quickFolder } from '../fixtures/quick_folder.ts'
-import { skipWithout } from '../fixtures/setup_programs.ts'
+import { findProgram, skipWithout } from '../fixtures/setup_programs.ts'
 import {
   isShown,
   type ShownCommand,
@@ -17,7 +17,7 @@ import {
 import { skipWithoutGuest } from './fixtures/guest_disk.ts'
 import { readMachineNote } from './fixtures/machine_note.ts'
 import { documentedPages, type Fence, noteOf, type Page, root, withTexts } from './fixtures/pages.ts'
-import { type Scene, setScene } from './fixtures/scene.ts'
+import { plainWords, type Scene, setScene } from './fixtures/scene.ts'
 import { terminalPicture } from './fixtures/terminal_picture.ts'
 
 /** What the picture in the README shows. */
@@ -39,7 +39,7 @@ t.test('pages show commands with their output', async t => {
 
 for (const page of pages) {
   const needsGuest = page.parts.some(part => part.kind === 'note' && wantsGuest(part.text))
-  const skip = needsGuest && skipWithoutGuest
+  const skip = (needsGuest && skipWithoutGuest) || (needsShell(page) && !findProgram('bash') && 'needs bash')
   t.test(`${page.path} shows what the commands print`, { skip }, async t => {
     const folder = await quickFolder(t)
     const scene = setScene(folder, templates)
@@ -131,6 +131,13 @@ function isRun(fence: Fence): boolean {
 
 function fences(page: Page): Fence[] {
   return page.parts.filter(part => part.kind === 'fence')
+}
+
+function needsShell(page: Page): boolean {
+  const shown = fences(page).filter(({ language }) => language === 'console')
+  return shown.some(fence =>
+    shownCommands(fence.text).some(({ command }) => plainWords(command)?.[0] !== 'vboxmerge'),
+  )
 }
 
 function wantsGuest(note: string): boolean {

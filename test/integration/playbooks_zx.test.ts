@@ -11,7 +11,7 @@ import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
 import { machineProblems } from '../fixtures/machine_reader.ts'
 import type { MachineSpec } from '../fixtures/machine_spec.ts'
 import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
-import { type Ended, run } from '../fixtures/setup_programs.ts'
+import { type Ended, findProgram, run } from '../fixtures/setup_programs.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
 
 const KIB = 1024
@@ -141,7 +141,7 @@ t.test('keep_flat.mjs lets a lone Base stay', { skip }, async t => {
 
 t.test(
   "a caller's own $ runs every VBoxManage, in its environment",
-  { skip: skipWithoutScripts },
+  { skip: skipWithoutScripts || (findProgram('bash') === undefined && 'zx needs bash') },
   async t => {
     const folder = await temporaryFolder(t)
     const made = await makeMachine(realFiles, join(folder, 'web'), {
