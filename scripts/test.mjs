@@ -1,6 +1,6 @@
 // npm test [-- FILTER…] [--no-build] [--coverage] [--deno]
 //
-// Builds dist/, then runs each test file with a Node process of its own, as many at a time as there are
+// Builds dist/, then runs each test file with a Node process of its own, one more at a time than there are
 // processors. A FILTER is a part of a test file's path. The last line reads "N passed, N failed" or
 // "N passed, N failed, N skipped"; the numbers count single assertions (a test that is skipped counts as
 // one, and so does a file or a build step that breaks). With --deno, the files are run by the `deno` on PATH.
