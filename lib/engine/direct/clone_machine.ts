@@ -255,5 +255,8 @@ function explained(run: CloneRun, error: unknown, committed: boolean): unknown {
     ? `the clone ${JSON.stringify(plan.place.settingsFile)} is whole; run the same command again to finish`
     : `nothing is left of the clone${isFull(error) ? '; make room there' : ''}`
   const code = isFull(error) && !committed ? 'no_space' : 'engine_failed'
-  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, { cause: error })
+  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, {
+    cause: error,
+    changed: committed,
+  })
 }
