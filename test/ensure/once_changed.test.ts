@@ -1,6 +1,9 @@
 // A refusal says that nothing was changed: what is in the way once something was is a failure that says so.
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { noteFor, notePath, writeNote } from '../../lib/engine/virtualbox/chain_note.ts'
+import { ensureCompacted } from '../../lib/ensure/compacted.ts'
 import { type CheckedOptions, ensureWanted } from '../../lib/ensure/ensure_wanted.ts'
 import { recover } from '../../lib/ensure/recover.ts'
 import type { EnsureResult } from '../../lib/ensure/result.ts'
@@ -9,15 +12,18 @@ import { failureData } from '../../lib/face/cli/json_document.ts'
 import { type Fault, faultyFiles } from '../../lib/io/faulty_files.ts'
 import type { Files } from '../../lib/io/files.ts'
 import { interceptedFiles } from '../../lib/io/intercepted_files.ts'
+import { realFiles } from '../../lib/io/real_files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { inspect } from '../../lib/machine/inspect.ts'
 import { eachSnapshot } from '../../lib/machine/media_graph.ts'
 import { cloneOn } from '../fixtures/clone_run.ts'
 import { overwrite, uuidBytes } from '../fixtures/disks.ts'
+import { apiError, fakeVBoxManage, skipWithoutScripts } from '../fixtures/fake_vboxmanage.ts'
 import { type MadeMachine, makeMachine } from '../fixtures/machine_maker.ts'
 import { machineProblems } from '../fixtures/machine_reader.ts'
 import type { MachineSpec } from '../fixtures/machine_spec.ts'
 import { PLAIN_OPTIONS, plainHost, WANTED } from '../fixtures/plain_host.ts'
+import { quickFolder } from '../fixtures/quick_folder.ts'
 
 const BLOCK = 128 * 1024
 const CHAIN: MachineSpec = {
@@ -120,6 +126,48 @@ t.test('an image that is gone when the disks of a clone that was made are to be 
   )
   t.notOk((await clone(files)).changed)
 })
+
+t.test(
+  'a machine that is locked when the outcome of VirtualBox’s work is to be noted',
+  { skip: skipWithoutScripts },
+  async t => {
+    const folder = await quickFolder(t)
+    const home = join(folder, 'home')
+    for (const name of ['home', 'web']) await realFiles.makeFolder(join(folder, name))
+    const disk = { capacity: 3 * BLOCK, blockSize: BLOCK, content: { base: { 0: 0, 1: 1 } } }
+    const made = await makeMachine(realFiles, join(folder, 'web'), { layout: 'small', disks: [disk] })
+    const registry =
+      '<?xml version="1.0"?>\n<VirtualBox xmlns="http://www.virtualbox.org/" version="1.12-linux"><Global>' +
+      `<MachineRegistry><MachineEntry uuid="{${made.id}}" src="${made.settingsFile}"/></MachineRegistry></Global></VirtualBox>\n`
+    await writeFile(join(home, 'VirtualBox.xml'), registry)
+    const locked = { code: 'VBOX_E_INVALID_OBJECT_STATE', number: '80bb0007' }
+    const { file: vboxmanage, calls } = await fakeVBoxManage(folder, [
+      { when: '--version', stdout: '7.2.22r175245\n' },
+      { when: 'list vms', stdout: `"web" {${made.id}}\n` },
+      {
+        when: 'showvminfo',
+        stdout: `name="web"\nCfgFile="${made.settingsFile}"\nVMState="poweroff"\n`,
+      },
+      { when: 'showmediuminfo', stdout: 'State:          created\n' },
+      { when: 'modifymedium', stdout: '' },
+      { when: 'setextradata', exitCode: 1, stderr: apiError('The machine is locked by a session', locked) },
+    ])
+    const run = ensureCompacted(made.settingsFile, {
+      engine: 'virtualbox',
+      freeSpace: 'keep',
+      lockTimeout: 0,
+      vboxUserHome: home,
+      vboxmanage,
+    })
+    t.match(await failureOf(run), {
+      code: 'engine_failed',
+      changed: true,
+      stepsDone: 1,
+      message: /the work on the machine was done before that; the same command notes its outcome$/,
+    })
+    t.match((await calls()).at(-1), { args: ['setextradata'] })
+  },
+)
 
 t.test('a disk that is full once an older run was finished', async t => {
   const { files, made } = await make()
