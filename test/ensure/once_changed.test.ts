@@ -127,6 +127,30 @@ t.test('an image that is gone when the disks of a clone that was made are to be 
   t.notOk((await clone(files)).changed)
 })
 
+t.test('a machine that is changed while it is cloned, once an older run was cleared away', async t => {
+  const { files, made } = await make()
+  const clone = '/vms/web Clone/web Clone.vbox'
+  const dying = faultyFiles(files, [
+    { operation: 'rename', path: clone, at: 1, sticky: true },
+    { operation: 'unlink', path: /\.vdi$|vboxmerge-clone$/, at: 1, sticky: true },
+  ])
+  await t.rejects(cloneOn(dying.files, made))
+  const left = `${clone.slice(0, -'.vbox'.length)}-disk1.vdi`
+  t.ok(await files.stat(left), 'a run died while it made the clone')
+  const changing = interceptedFiles(files, async (call, go) => {
+    if (call.operation === 'create' && call.path.endsWith('.vboxmerge-part')) {
+      await overwrite(files, made.imageOf('current', 0)?.path ?? '', 0x198, uuidBytes(made.id))
+    }
+    return await go()
+  })
+  t.match(await failureOf(cloneOn(changing, made)), {
+    code: 'engine_failed',
+    changed: true,
+    message: /changed while it was read.*; before that, what an interrupted run had left was removed$/,
+  })
+  t.equal(await files.stat(left), undefined)
+})
+
 t.test(
   'a machine that is locked when the outcome of VirtualBox’s work is to be noted',
   { skip: skipWithoutScripts },
