@@ -1,9 +1,10 @@
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { EngineName } from '../ensure/result.ts'
-import { VboxmergeError } from '../errors.ts'
+import { failedOnceChanged, VboxmergeError } from '../errors.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
+import type { Manage } from '../virtualbox/manage.ts'
 import type { DirectRun } from './direct/direct_run.ts'
 import { readStamps } from './direct/read_stamps.ts'
 
@@ -141,6 +142,18 @@ async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
     ...(onStepDone === undefined ? {} : { onStepDone }),
     ...(signal === undefined ? {} : { signal }),
   })
+  try {
+    await noteOutcome(run, manage)
+  } catch (error) {
+    const before = 'the work on the machine was done before that; the same command notes its outcome'
+    throw failedOnceChanged(error, before, { signal, stepsBefore: prepared.plan.steps.length })
+  }
+}
+
+/** Writes the extra data that the machine deserves once VirtualBox has done all steps. */
+async function noteOutcome(run: DirectRun, manage: Manage): Promise<void> {
+  const { files, prepared, lockTimeout } = run
+  const { settings } = prepared.machine.inspection
   const after = (await inspect(files, settings.file, run.vboxUserHome)).inspection
   const present = {
     currentSnapshot: after.settings.currentSnapshot,

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { applyCloneRun } from '../engine/choose_clone.ts'
 import { isDeletionUnfinished } from '../engine/unfinished_deletion.ts'
-import { VboxmergeError } from '../errors.ts'
+import { failedOnceChanged, VboxmergeError } from '../errors.ts'
 import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
@@ -191,7 +191,14 @@ class EnsureCloneRun {
     }).finally(teller.end)
     const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
     const taken = times.end()
-    return { ...(await this.#result(done, await this.#verify(done), true)), times: taken }
+    const clone = await this.#verify(done)
+    try {
+      return { ...(await this.#result(done, clone, true)), times: taken }
+    } catch (error) {
+      // What is asked for besides, as digests are, may fail when all is done.
+      const before = `the clone ${JSON.stringify(clone.settings.file)} was made before that, and is whole`
+      throw failedOnceChanged(error, before, { signal: this.#context.signal, stepsBefore: 1 })
+    }
   }
 
   /** Blocks of zeros are found in the course of writing; only where the clone would not fit with them, before. */
@@ -254,7 +261,7 @@ class EnsureCloneRun {
         'verify_failed',
         `The clone ${JSON.stringify(settingsFile)} of ${JSON.stringify(machine.inspection.settings.name)} is made, ` +
           `but is not as planned: ${found}; do not start it`,
-        cause === undefined ? {} : { cause },
+        { changed: true, ...(cause === undefined ? {} : { cause }) },
       )
     const inspected = await inspect(this.#host.files, settingsFile, this.#session.vboxUserHome).catch(
       (error: unknown) => {

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
-import { VboxmergeError } from '../errors.ts'
+import { failedOnceChanged, VboxmergeError } from '../errors.ts'
 import { userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
@@ -19,6 +19,7 @@ import { piecesOf } from './overall_progress.ts'
 import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
 import {
+  DELETION_FINISHED,
   type FinishedDeletion,
   finishDeletion,
   forecastDeletion,
@@ -32,6 +33,9 @@ import { tellProgress } from './tell_progress.ts'
 import { verifyOutcome } from './verify_outcome.ts'
 import type { Wanted } from './wanted.ts'
 import { type RunWatch, withReport } from './with_report.ts'
+
+/** How a failure goes on that comes after the last step. */
+const WORK_IS_DONE = 'the work on the machine was done before that, and its outcome looked at'
 
 /** Options of every operation, checked and with their defaults. */
 export type CheckedOptions = CommonOptions & EngineWish & { readonly lockTimeout: number }
@@ -91,13 +95,23 @@ class EnsureRun {
       finished = await finishDeletion(this.#host, this.#session, this.#options)
       recovery = times.end()
     }
-    const result = await this.#ensure()
-    if (finished === undefined) return result
+    if (finished === undefined) return await this.#ensure()
+    const result = await this.#ensureAfter(finished)
     const warnings = [...finished.warnings, ...result.warnings]
     const steps = [finished.step, ...result.steps]
     const { total, steps: own } = result.times ?? { total: 0, steps: [] }
     const times = { total: recovery.total + total, steps: [recovery.total, ...own] }
     return { ...result, changed: true, steps, times, warnings }
+  }
+
+  /** Planned only now, so it may be refused. */
+  async #ensureAfter({ warnings }: FinishedDeletion): Promise<EnsureResult> {
+    try {
+      return await this.#ensure()
+    } catch (error) {
+      const before = [DELETION_FINISHED, ...warnings.map(({ message }) => message)].join('. ')
+      throw failedOnceChanged(error, before, { signal: this.#options.signal, stepsBefore: 1 })
+    }
   }
 
   async #ensure(): Promise<EnsureResult> {
@@ -177,8 +191,19 @@ class EnsureRun {
     const taken = times.end()
     const after = await verifyOutcome(this.#context, prepared)
     if (expected !== undefined) await content?.compareContent(this.#context, expected, after)
-    const result = await this.#result(prepared, after, prepared.plan.steps)
+    const result = await this.#outcome(prepared, after)
     return { ...result, times: taken, warnings: [...result.warnings, ...(expected?.warnings ?? [])] }
+  }
+
+  /** What is asked for besides, as digests are, may fail when all is done. */
+  async #outcome(prepared: PreparedRun, after: PreparedRun): Promise<EnsureResult> {
+    const { steps } = prepared.plan
+    try {
+      return await this.#result(prepared, after, steps)
+    } catch (error) {
+      const { signal } = this.#options
+      throw failedOnceChanged(error, WORK_IS_DONE, { signal, stepsBefore: steps.length })
+    }
   }
 
   async #applyWithBackup(planned: PreparedRun, folder: string, token: string): Promise<EnsureResult> {

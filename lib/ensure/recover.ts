@@ -1,5 +1,5 @@
 import { finishCloneRun } from '../engine/choose_clone.ts'
-import { VboxmergeError } from '../errors.ts'
+import { failedOnceChanged, VboxmergeError } from '../errors.ts'
 import { removeIfThere } from '../io/durable_file.ts'
 import { awayNotePath } from '../machine/away_note.ts'
 import { readCloneJournal } from '../machine/clone_journal.ts'
@@ -31,31 +31,43 @@ export async function recover(
   const session = await openSession(host, machine, checked)
   // In check mode the interrupted run of the first step is there still, and that step is about its note, too.
   const covered = result.steps.some(step => step.kind === 'recover')
-  const steps = await finishRest(host, session, checked, covered)
-  if (steps.length === 0) return result
-  const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
-  const after = summarize(inspection)
-  return {
-    ...result,
-    changed: true,
-    steps: [...result.steps, ...steps],
-    machine: { ...result.machine, registered: inspection.registration.registered || checked.check === true },
-    after: checked.check === true ? result.after : after,
+  const done = { steps: checked.check === true ? 0 : result.steps.length }
+  try {
+    const steps = await finishRest(host, session, { ...checked, covered, done })
+    if (steps.length === 0) return result
+    const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
+    return {
+      ...result,
+      changed: true,
+      steps: [...result.steps, ...steps],
+      machine: {
+        ...result.machine,
+        registered: inspection.registration.registered || checked.check === true,
+      },
+      after: checked.check === true ? result.after : summarize(inspection),
+    }
+  } catch (error) {
+    if (done.steps === 0) throw error
+    const before = 'what was finished before that stays'
+    throw failedOnceChanged(error, before, { signal: checked.signal, stepsBefore: done.steps })
   }
 }
 
-interface Patience {
+interface RestOptions {
   readonly check: boolean
   readonly lockTimeout: number
   readonly signal?: AbortSignal
+  /** Whether the note in VirtualBox's folder was dealt with already. */
+  readonly covered: boolean
+  /** Counts what was finished, also when something fails. */
+  readonly done: { steps: number }
 }
 
 /** What no journal of the machine itself tells of: a note in VirtualBox's folder, the journal of a clone. */
 async function finishRest(
   host: EnsureHost,
   session: Session,
-  { check, lockTimeout, signal }: Patience,
-  covered: boolean,
+  { check, lockTimeout, signal, covered, done }: RestOptions,
 ): Promise<RecoverStep[]> {
   const { files } = host
   const { settingsFile, vboxUserHome } = session
@@ -69,8 +81,14 @@ async function finishRest(
   if (check) return stepsOf(seen)
   return await withLock(files, settingsFile, { timeout: lockTimeout, signal }, async () => {
     const found = await look()
-    if (found.cloned) await finishClone(host, session, found.machine)
-    if (found.away) await putBack(host, session, found.machine)
+    if (found.cloned) {
+      await finishClone(host, session, found.machine)
+      done.steps++
+    }
+    if (found.away) {
+      await putBack(host, session, found.machine)
+      done.steps++
+    }
     return stepsOf(found)
   })
 }

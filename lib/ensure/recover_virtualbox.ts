@@ -23,6 +23,10 @@ export interface FinishedDeletion {
 export const DELETION_REASON =
   'VirtualBox died while it deleted a snapshot; the settings are made to fit the images again'
 
+/** How the failure of what comes next goes on. */
+export const DELETION_FINISHED =
+  'before that, what VirtualBox had begun when it died was finished: the settings fit the images again, which stays'
+
 const STEP: RecoverStep = {
   kind: 'recover',
   reason: DELETION_REASON,

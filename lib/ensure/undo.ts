@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { type FoundBackup, findBackup } from '../backup/find_backup.ts'
 import { unusable } from '../backup/manifest.ts'
 import type { UndoPlan } from '../engine/undo/plan_undo.ts'
-import { VboxmergeError } from '../errors.ts'
+import { failedOnceChanged, VboxmergeError } from '../errors.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { withLock } from '../machine/lock.ts'
@@ -104,8 +104,12 @@ async function goBack(call: Call): Promise<EnsureResult> {
       options.onProgress?.({ phase: 'undo', subject, done, total, unit: 'bytes' })
     },
   })
-  const result = await resultOf(call, seen, true)
-  return { ...result, warnings: await leftovers(call, seen) }
+  try {
+    const result = await resultOf(call, seen, true)
+    return { ...result, warnings: await leftovers(call, seen) }
+  } catch (error) {
+    throw failedOnceChanged(error, 'the files of the backup are back in their places')
+  }
 }
 
 /** Images of what was done since the run are not ours to delete. */

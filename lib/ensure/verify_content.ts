@@ -57,6 +57,7 @@ export async function compareContent(
       `The work on ${JSON.stringify(machine.inspection.settings.name)} is done, but the disk at ${controller} ` +
         `${port}:${device} does not read as it did before; VirtualBox has deleted the merged images already; go back ` +
         'to a backup',
+      { changed: true },
     )
   }
 }

@@ -1,4 +1,6 @@
 // What happens to a clone when something goes wrong on the way.
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -56,6 +58,12 @@ t.test(
     }
   },
 )
+
+async function put(files: Files, path: string, bytes: Uint8Array): Promise<void> {
+  const file = await files.open(path, 'create')
+  await file.write(bytes, 0)
+  await file.close()
+}
 
 /** A lock that could not be removed is one of this process, which lives. */
 async function removeLocks(files: Files): Promise<void> {
@@ -179,6 +187,39 @@ t.test('what a dead run left is removed only if it is provably its own', async t
   await cloneOn(realFiles, made, {}, name)
   t.strictSame(await cloneProblems(realFiles, made, settingsFile), [])
   t.equal(await readFile(join(place, 'web Clone-disk1.vdi'), 'utf8'), 'mine')
+})
+
+t.test('what a journal calls EFI variables is not read unless it is named as those are', async t => {
+  const { files, made } = await setUp()
+  const folder = '/vms/web Clone'
+  const content = Buffer.from('an image of the user')
+  const journal = {
+    format: 'vboxmerge-clone',
+    version: 1,
+    clone: '10000000-0000-4000-8000-00000000000a',
+    created: ['mine.vdi', 'web Clone.nvram', 'none.nvram'].map((name, at) => ({
+      kind: 'nvram',
+      id: `10000000-0000-4000-8000-00000000001${at}`,
+      name,
+      ...(name === 'none.nvram' ? {} : { sha256: createHash('sha256').update(content).digest('hex') }),
+    })),
+    deletes: [],
+  }
+  await files.makeFolder(folder)
+  for (const { name } of journal.created) await put(files, join(folder, name), content)
+  await put(files, cloneJournalPath(CLONE), Buffer.from(JSON.stringify(journal)))
+  const read: string[] = []
+  const watching = interceptedFiles(files, async (call, go) => {
+    if (call.operation === 'readFile' && call.path.startsWith(`${folder}/`)) read.push(call.path)
+    return await go()
+  })
+  await cloneOn(watching, made)
+  t.notOk(read.includes(join(folder, 'mine.vdi')), 'it could be of any length')
+  t.notOk(read.includes(join(folder, 'none.nvram')), 'nothing tells what it would have to be')
+  t.ok(await files.stat(join(folder, 'mine.vdi')))
+  t.ok(await files.stat(join(folder, 'none.nvram')))
+  t.ok(read.includes(join(folder, 'web Clone.nvram')), 'what the dead run left is known by its content')
+  t.strictSame(await cloneProblems(files, made, CLONE), [])
 })
 
 t.test('an old clone is deleted without what was attached to it since', async (t: Test) => {

@@ -88,6 +88,32 @@ t.test(
 )
 
 t.test(
+  'VirtualBox, too, shows whole sectors only of a disk whose size is none',
+  { skip: skipWithoutPython },
+  async t => {
+    const virtualBox = await startVirtualBox(t)
+    const capacity = 2 * MIB + 1024
+    const blocks = [{ 0: 1, 1: 2, 2: 3 }, { 0: 4, 2: 'zero' }, { 1: 5 }] as const
+    for (const [index, more] of [
+      [0, 0, 16],
+      [511, 0, 1],
+      [0, 100, 0],
+      [1, 0, 0],
+    ].entries()) {
+      const folder = join(virtualBox.folder, `sizes${index}`)
+      await realFiles.makeFolder(folder)
+      const specs = blocks.map((held, image): ImageSpec => {
+        return { capacity, diskSize: capacity + (more[image] ?? 0), blocks: held }
+      })
+      const paths = (await makeChain(realFiles, folder, specs)).map(({ path }) => path)
+      const theirs = await theirDigest(virtualBox, paths)
+      t.equal(await ourDigest(paths), theirs, `${more} bytes more`)
+      t.equal(memoryDisk(specs).sha256(), theirs, `${more} bytes more, the oracle`)
+    }
+  },
+)
+
+t.test(
   'a new base image is, byte for byte, what VirtualBox makes',
   { skip: skipWithoutVirtualBox },
   async t => {

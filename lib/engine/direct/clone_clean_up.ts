@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import {
@@ -72,6 +72,8 @@ async function endClone(files: Files, settingsFile: string): Promise<void> {
 
 async function isThatFile(files: Files, path: string, { kind, id, sha256 }: StagedFile): Promise<boolean> {
   if (kind === 'image') return await isThatImage(files, { path, id })
+  // A journal may name any file: none is read as EFI variables that is not named as those are.
+  if (sha256 === undefined || extname(path).toLowerCase() !== '.nvram') return false
   const stat = await files.stat(path)
   if (stat?.kind !== 'file' || stat.size > MAX_NVRAM_BYTES) return false
   return hashOf(await files.readFile(path, MAX_NVRAM_BYTES)) === sha256

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import type { ClonePlan } from '../../ensure/plan_clone.ts'
 import type { Progress } from '../../ensure/progress.ts'
-import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import { EXIT_STATUS, failedOnceChanged, VboxmergeError } from '../../errors.ts'
 import { randomUuid } from '../../image/uuid.ts'
 import { removeIfThere, writeNewFile } from '../../io/durable_file.ts'
 import { isFull } from '../../io/errno.ts'
@@ -72,15 +72,16 @@ export async function applyClone(run: CloneRun): Promise<readonly MeasuredDisk[]
     if (run.journal !== undefined) await finishClone(files, present.settings, run.journal)
     return run.disks
   }
+  const variables =
+    plan.nvram === undefined ? undefined : await files.readFile(plan.nvram.from, MAX_NVRAM_BYTES)
+  const journal = journalOf(run, variables)
+  const written = { committed: false, cleaned: false }
   if (run.journal !== undefined) {
     // With the settings of that run's clone in place it had come past its commit.
     if (present?.settings.id === run.journal.clone) await finishClone(files, present.settings, run.journal)
     else await undoClone(files, settingsFile, run.journal)
+    written.cleaned = true
   }
-  const variables =
-    plan.nvram === undefined ? undefined : await files.readFile(plan.nvram.from, MAX_NVRAM_BYTES)
-  const journal = journalOf(run, variables)
-  const written = { committed: false }
   try {
     await writeCloneJournal(files, settingsFile, journal, run.source.inspection.settings.file)
     const { coming, disks } = await writeFiles(run, journal, variables)
@@ -102,8 +103,16 @@ export async function applyClone(run: CloneRun): Promise<readonly MeasuredDisk[]
   } catch (error) {
     // What cannot be removed now is removed by the next run.
     if (!written.committed) await undoClone(files, settingsFile, journal).catch(() => undefined)
-    throw explained(run, error, written.committed)
+    throw explained(run, error, written)
   }
+}
+
+/** How far a run came. */
+interface Written {
+  /** Whether the clone has its settings. */
+  readonly committed: boolean
+  /** Whether what an interrupted run had left was removed. */
+  readonly cleaned: boolean
 }
 
 function journalOf({ plan }: CloneRun, variables: Uint8Array | undefined): CloneJournal {
@@ -241,12 +250,16 @@ function callOptions(run: CloneRun): { readonly lockTimeout: number; readonly si
 }
 
 /** Says what is there now; passes on what the user asked for or what explains itself. */
-function explained(run: CloneRun, error: unknown, committed: boolean): unknown {
+function explained(run: CloneRun, error: unknown, { committed, cleaned }: Written): unknown {
   const { source, plan, signal } = run
   // A refusal would say that nothing was changed.
   const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
-  if (!committed && error instanceof VboxmergeError) return error
   if (!committed && signal?.aborted === true && error === signal.reason) return error
+  if (!committed && error instanceof VboxmergeError) {
+    return cleaned
+      ? failedOnceChanged(error, 'before that, what an interrupted run had left was removed')
+      : error
+  }
   if (committed && error instanceof VboxmergeError && !isRefusal && error.code !== 'engine_failed')
     return error
   const name = JSON.stringify(source.inspection.settings.name)
@@ -255,5 +268,8 @@ function explained(run: CloneRun, error: unknown, committed: boolean): unknown {
     ? `the clone ${JSON.stringify(plan.place.settingsFile)} is whole; run the same command again to finish`
     : `nothing is left of the clone${isFull(error) ? '; make room there' : ''}`
   const code = isFull(error) && !committed ? 'no_space' : 'engine_failed'
-  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, { cause: error })
+  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, {
+    cause: error,
+    changed: committed || cleaned,
+  })
 }

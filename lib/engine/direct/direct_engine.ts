@@ -27,7 +27,7 @@ const REFUSED = EXIT_STATUS.unsupported
 
 /** How far a run came. */
 interface RunProgress {
-  /** Whether it made, or tried to make, its first commit. */
+  /** Whether it made, or tried to make, its first commit, or finished what an older run had left. */
   begun: boolean
   /** False when files are left that it wrote before. */
   undone: boolean
@@ -84,7 +84,11 @@ async function workOnFiles(
   const { settings } = inspection
   const { tree } = prepared.plan
   signal?.throwIfAborted()
-  if (old !== undefined) await finishOldRun(files, prepared, old)
+  if (old !== undefined) {
+    // That is a change, whatever is in the way afterwards.
+    progress.begun = true
+    await finishOldRun(files, prepared, old)
+  }
   const names = nameNewThings(prepared, run.now)
   const first = firstSettings(
     parseSettings(settingsBytes, settings.file),

@@ -56,12 +56,16 @@ export async function applyUndo(run: UndoRun): Promise<void> {
     if (manage !== undefined && isRegistered) await registerAfterFailure(run, manage, note, error)
     throw explained(run, error, progress.begun)
   }
-  await forget(run)
-  if (manage !== undefined && belongsIn) await manage.register(settings.file)
-  await removeIfThere(files, note)
-  const { inspection } = await inspect(files, settings.file, vboxUserHome)
-  await writeState(files, plan.backup.folder, 'undone', recordOf(inspection))
-  await removeUndoing(files, plan.backup.folder)
+  try {
+    await forget(run)
+    if (manage !== undefined && belongsIn) await manage.register(settings.file)
+    await removeIfThere(files, note)
+    const { inspection } = await inspect(files, settings.file, vboxUserHome)
+    await writeState(files, plan.backup.folder, 'undone', recordOf(inspection))
+    await removeUndoing(files, plan.backup.folder)
+  } catch (error) {
+    throw explained(run, error, true)
+  }
 }
 
 async function work(run: UndoRun, progress: { begun: boolean }): Promise<void> {
@@ -122,9 +126,12 @@ function callOptions({ lockTimeout, signal }: UndoRun): {
 
 /** Says what state the machine is in; passes on what the user asked for or what explains itself. */
 function explained({ plan, signal }: UndoRun, error: unknown, begun: boolean): unknown {
-  const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
-  if (error instanceof VboxmergeError && !(begun && isRefusal)) return error
   if (signal?.aborted === true && error === signal.reason) return error
+  const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
+  if (error instanceof VboxmergeError && !(begun && isRefusal)) {
+    if (!begun) return error
+    return new VboxmergeError(error.code, error.message, { cause: error.cause ?? error, changed: true })
+  }
   const { folder } = plan.backup
   const found = printable(error instanceof Error ? error.message : String(error))
   const state = begun
@@ -133,6 +140,6 @@ function explained({ plan, signal }: UndoRun, error: unknown, begun: boolean): u
   return new VboxmergeError(
     'engine_failed',
     `Cannot go back to the backup ${JSON.stringify(folder)}: ${found}; ${state}`,
-    { cause: error },
+    { cause: error, changed: begun },
   )
 }
