@@ -1,9 +1,11 @@
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { EngineName } from '../ensure/result.ts'
 import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
+import type { Manage } from '../virtualbox/manage.ts'
 import type { DirectRun } from './direct/direct_run.ts'
 import { readStamps } from './direct/read_stamps.ts'
 
@@ -141,7 +143,20 @@ async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
     ...(onStepDone === undefined ? {} : { onStepDone }),
     ...(signal === undefined ? {} : { signal }),
   })
-  const after = (await inspect(files, settings.file, run.vboxUserHome)).inspection
+  try {
+    await rememberStamps(run, manage)
+  } catch (error) {
+    throw failureAfterChange(error, 'the steps are done, and how they left the images is not noted', signal)
+  }
+}
+
+/** Notes in the machine's extra data how a compaction left its images. */
+async function rememberStamps(
+  { files, prepared, vboxUserHome, lockTimeout }: DirectRun,
+  manage: Manage,
+): Promise<void> {
+  const { settings } = prepared.machine.inspection
+  const after = (await inspect(files, settings.file, vboxUserHome)).inspection
   const present = {
     currentSnapshot: after.settings.currentSnapshot,
     currentImages: after.settings.currentState.attachments.map(attachment => attachment.image),

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { applyCloneRun } from '../engine/choose_clone.ts'
 import { isDeletionUnfinished } from '../engine/unfinished_deletion.ts'
 import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
@@ -51,6 +52,7 @@ class EnsureCloneRun {
   readonly #context: CloneContext
   readonly #watch: RunWatch
   #sharedBytes = 0
+  #isMade = false
 
   constructor(
     host: EnsureHost,
@@ -132,14 +134,17 @@ class EnsureCloneRun {
     const lock = await acquireLock(files, this.#session.settingsFile, patience)
     const { settingsFile } = planned.plan.place
     const folder = dirname(settingsFile)
-    const isNew = (await files.stat(folder)) === undefined
+    let isNew = false
     try {
+      isNew = (await files.stat(folder)) === undefined
       await files.makeFolder(folder, await files.stat(dirname(this.#session.settingsFile)))
       return await withLock(files, settingsFile, patience, async () => await this.#apply(planned, lock))
     } catch (error) {
       // It is not empty when something of the clone could not be removed.
       if (isNew) await files.removeFolder(folder).catch(() => undefined)
-      throw error
+      if (!this.#isMade) throw error
+      const state = 'the clone is made; run the same command again to see that it is as wanted'
+      throw failureAfterChange(error, state, signal)
     } finally {
       await lock.release()
     }
@@ -189,6 +194,7 @@ class EnsureCloneRun {
         await lock.release()
       },
     }).finally(teller.end)
+    this.#isMade = true
     const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
     const taken = times.end()
     return { ...(await this.#result(done, await this.#verify(done), true)), times: taken }

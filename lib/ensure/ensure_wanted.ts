@@ -3,6 +3,7 @@ import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
 import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
@@ -63,6 +64,8 @@ class EnsureRun {
   readonly #context: PrepareContext
   readonly #watch: RunWatch
   #sharedBytes = 0
+  /** What of the run is done, and what helps when it fails now; undefined until something is. */
+  #done: string | undefined
   /** Throws when the machine is not as its backup holds it. */
   #checkKept: (present: Inspection) => void = () => {}
 
@@ -82,6 +85,15 @@ class EnsureRun {
   }
 
   async perform(): Promise<EnsureResult> {
+    try {
+      return await this.#recoverAndEnsure()
+    } catch (error) {
+      if (this.#done === undefined) throw error
+      throw failureAfterChange(error, this.#done, this.#options.signal)
+    }
+  }
+
+  async #recoverAndEnsure(): Promise<EnsureResult> {
     const { check } = this.#options
     let finished: FinishedDeletion | undefined
     let recovery: RunTimes = { total: 0, steps: [] }
@@ -90,6 +102,7 @@ class EnsureRun {
       const times = startTimes(1)
       finished = await finishDeletion(this.#host, this.#session, this.#options)
       recovery = times.end()
+      this.#done = 'what VirtualBox had left undone is put right; run the same command again for the rest'
     }
     const result = await this.#ensure()
     if (finished === undefined) return result
@@ -175,6 +188,7 @@ class EnsureRun {
     const times = startTimes(prepared.plan.steps.length)
     await this.#carryOutPlan(prepared, token, times)
     const taken = times.end()
+    this.#done = 'the work on the machine is done; run the same command again to see that it is as wanted'
     const after = await verifyOutcome(this.#context, prepared)
     if (expected !== undefined) await content?.compareContent(this.#context, expected, after)
     const result = await this.#result(prepared, after, prepared.plan.steps)

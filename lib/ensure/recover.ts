@@ -1,5 +1,6 @@
 import { finishCloneRun } from '../engine/choose_clone.ts'
 import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { removeIfThere } from '../io/durable_file.ts'
 import { awayNotePath } from '../machine/away_note.ts'
 import { readCloneJournal } from '../machine/clone_journal.ts'
@@ -31,7 +32,14 @@ export async function recover(
   const session = await openSession(host, machine, checked)
   // In check mode the interrupted run of the first step is there still, and that step is about its note, too.
   const covered = result.steps.some(step => step.kind === 'recover')
-  const steps = await finishRest(host, session, checked, covered)
+  const steps = await finishRest(host, session, checked, covered).catch((error: unknown) => {
+    if (!result.changed || checked.check === true) throw error
+    throw failureAfterChange(
+      error,
+      'a part is finished; run the same command again for the rest',
+      checked.signal,
+    )
+  })
   if (steps.length === 0) return result
   const { inspection } = await inspect(host.files, session.settingsFile, session.vboxUserHome)
   const after = summarize(inspection)

@@ -3,6 +3,7 @@ import { type FoundBackup, findBackup } from '../backup/find_backup.ts'
 import { unusable } from '../backup/manifest.ts'
 import type { UndoPlan } from '../engine/undo/plan_undo.ts'
 import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { withLock } from '../machine/lock.ts'
@@ -104,8 +105,12 @@ async function goBack(call: Call): Promise<EnsureResult> {
       options.onProgress?.({ phase: 'undo', subject, done, total, unit: 'bytes' })
     },
   })
-  const result = await resultOf(call, seen, true)
-  return { ...result, warnings: await leftovers(call, seen) }
+  try {
+    const result = await resultOf(call, seen, true)
+    return { ...result, warnings: await leftovers(call, seen) }
+  } catch (error) {
+    throw failureAfterChange(error, 'the machine is as it was before that run', options.signal)
+  }
 }
 
 /** Images of what was done since the run are not ours to delete. */
