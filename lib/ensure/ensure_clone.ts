@@ -6,7 +6,7 @@ import { failureAfterChange } from '../failure_state.ts'
 import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import { acquireLock, clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
+import { clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
 import { checkCloneSpace, cloneSpaceNeeds } from './check_space.ts'
 import { forecastClone } from './clone_figures.ts'
 import { digestDisks } from './digest_disks.ts'
@@ -131,22 +131,32 @@ class EnsureCloneRun {
     const { files } = this.#host
     const { lockTimeout, signal } = this.#options
     const patience = { timeout: lockTimeout, signal }
-    const lock = await acquireLock(files, this.#session.settingsFile, patience)
     const { settingsFile } = planned.plan.place
-    const folder = dirname(settingsFile)
-    let isNew = false
+    const source = this.#session.settingsFile
     try {
-      isNew = (await files.stat(folder)) === undefined
-      await files.makeFolder(folder, await files.stat(dirname(this.#session.settingsFile)))
-      return await withLock(files, settingsFile, patience, async () => await this.#apply(planned, lock))
+      return await withLock(files, source, patience, async lock => {
+        return await this.#withFolder(dirname(settingsFile), async () => {
+          return await withLock(files, settingsFile, patience, async () => await this.#apply(planned, lock))
+        })
+      })
     } catch (error) {
-      // It is not empty when something of the clone could not be removed.
-      if (isNew) await files.removeFolder(folder).catch(() => undefined)
       if (!this.#isMade) throw error
       const state = 'the clone is made; run the same command again to see that it is as wanted'
       throw failureAfterChange(error, state, signal)
-    } finally {
-      await lock.release()
+    }
+  }
+
+  /** Makes a folder for the time of some work, and for good when that comes to its end. */
+  async #withFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    const { files } = this.#host
+    const isNew = (await files.stat(folder)) === undefined
+    try {
+      await files.makeFolder(folder, await files.stat(dirname(this.#session.settingsFile)))
+      return await work()
+    } catch (error) {
+      // It is not empty when something of the clone could not be removed.
+      if (isNew) await files.removeFolder(folder).catch(() => undefined)
+      throw error
     }
   }
 

@@ -194,7 +194,8 @@ t.test('the virtualbox engine with a VBoxManage that misbehaves', { skip: skipWi
     })
     await t.rejects(applyWithVirtualBox(stoppable(interruptionReason('SIGTERM'))), {
       code: 'interrupted',
-      message: /^Cannot finish: interrupted by SIGTERM; a part of the work is done \(1 of 2 steps\), .* run the same command again/,
+      message:
+        /^Cannot finish: interrupted by SIGTERM; a part of the work is done \(1 of 2 steps\), .* run the same command again/,
       changed: true,
       stepsDone: 1,
       stepsLeft: 1,
