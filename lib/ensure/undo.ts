@@ -39,7 +39,13 @@ export async function undo(
     await checkRefusals(call, seen)
     return await resultOf(call, seen, true)
   }
-  return await withLock(files, settingsFile, { timeout, signal }, async () => await goBack(call))
+  const progress = { isBack: false }
+  try {
+    return await withLock(files, settingsFile, { timeout, signal }, async () => await goBack(call, progress))
+  } catch (error) {
+    if (!progress.isBack) throw error
+    throw failureAfterChange(error, 'the machine is as it was before that run', signal)
+  }
 }
 
 interface Call {
@@ -74,7 +80,8 @@ async function look({ host, session, options, backup }: Call): Promise<Seen> {
   return { present, plan: await planUndo(files, backup, present, options.signal) }
 }
 
-async function goBack(call: Call): Promise<EnsureResult> {
+/** @param progress Is told when the machine is as its backup holds it. */
+async function goBack(call: Call, progress: { isBack: boolean }): Promise<EnsureResult> {
   const { host, session, options } = call
   const seen = await look(call)
   if (seen.plan.isDone) return await resultOf(call, seen, false)
@@ -105,12 +112,9 @@ async function goBack(call: Call): Promise<EnsureResult> {
       options.onProgress?.({ phase: 'undo', subject, done, total, unit: 'bytes' })
     },
   })
-  try {
-    const result = await resultOf(call, seen, true)
-    return { ...result, warnings: await leftovers(call, seen) }
-  } catch (error) {
-    throw failureAfterChange(error, 'the machine is as it was before that run', options.signal)
-  }
+  progress.isBack = true
+  const result = await resultOf(call, seen, true)
+  return { ...result, warnings: await leftovers(call, seen) }
 }
 
 /** Images of what was done since the run are not ours to delete. */
