@@ -104,36 +104,6 @@ export function toVboxmergeError(error: unknown): VboxmergeError {
   return new VboxmergeError('engine_failed', text, { cause: error })
 }
 
-/**
- * Returns the failure of a run that has changed something before: a refusal would say that nothing was changed.
- *
- * @param error What was thrown. What the user asked for, the signal's reason, stays as it is.
- * @param before What was done before and stays, as the message goes on with it.
- * @param stepsBefore Finished steps that the error does not count.
- */
-export function failedOnceChanged(
-  error: unknown,
-  before: string,
-  {
-    signal,
-    stepsBefore = 0,
-  }: { readonly signal?: AbortSignal | undefined; readonly stepsBefore?: number } = {},
-): unknown {
-  if (signal?.aborted === true && error === signal.reason) return error
-  const known = toVboxmergeError(error)
-  const { code, message, stepsDone = 0, stepsLeft } = known
-  return new VboxmergeError(
-    EXIT_STATUS[code] === EXIT_STATUS.unsupported ? 'engine_failed' : code,
-    `${message}; ${before}`,
-    {
-      cause: known.cause ?? known,
-      changed: true,
-      stepsDone: stepsBefore + stepsDone,
-      ...(stepsLeft === undefined ? {} : { stepsLeft }),
-    },
-  )
-}
-
 const NO_RIGHT = 'run as the user who owns the machine, and see that its folder may be written to'
 const FULL = 'make room there, and run the same command again, which finishes or undoes what was begun'
 const HELP: Readonly<Record<string, string>> = {

@@ -1,6 +1,7 @@
 import type { TreePlan } from '../ensure/plan_tree.ts'
 import type { EngineName } from '../ensure/result.ts'
-import { failedOnceChanged, VboxmergeError } from '../errors.ts'
+import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
@@ -143,18 +144,20 @@ async function applyThroughVirtualBox(run: DirectRun): Promise<void> {
     ...(signal === undefined ? {} : { signal }),
   })
   try {
-    await noteOutcome(run, manage)
+    await rememberStamps(run, manage)
   } catch (error) {
-    const before = 'the work on the machine was done before that; the same command notes its outcome'
-    throw failedOnceChanged(error, before, { signal, stepsBefore: prepared.plan.steps.length })
+    const state = 'the work on the machine was done before that; the same command notes its outcome'
+    throw failureAfterChange(error, state, signal, prepared.plan.steps.length)
   }
 }
 
-/** Writes the extra data that the machine deserves once VirtualBox has done all steps. */
-async function noteOutcome(run: DirectRun, manage: Manage): Promise<void> {
-  const { files, prepared, lockTimeout } = run
+/** Notes in the machine's extra data how a compaction left its images. */
+async function rememberStamps(
+  { files, prepared, vboxUserHome, lockTimeout }: DirectRun,
+  manage: Manage,
+): Promise<void> {
   const { settings } = prepared.machine.inspection
-  const after = (await inspect(files, settings.file, run.vboxUserHome)).inspection
+  const after = (await inspect(files, settings.file, vboxUserHome)).inspection
   const present = {
     currentSnapshot: after.settings.currentSnapshot,
     currentImages: after.settings.currentState.attachments.map(attachment => attachment.image),

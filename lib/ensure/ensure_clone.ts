@@ -1,11 +1,12 @@
 import { dirname } from 'node:path'
 import { applyCloneRun } from '../engine/choose_clone.ts'
 import { isDeletionUnfinished } from '../engine/unfinished_deletion.ts'
-import { failedOnceChanged, VboxmergeError } from '../errors.ts'
+import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { CLONE_NAME, decodeCloneStamp } from '../machine/clone_stamp.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import { acquireLock, clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
+import { clearStaleLock, type Lock, withLock } from '../machine/lock.ts'
 import { checkCloneSpace, cloneSpaceNeeds } from './check_space.ts'
 import { forecastClone } from './clone_figures.ts'
 import { digestDisks } from './digest_disks.ts'
@@ -51,6 +52,7 @@ class EnsureCloneRun {
   readonly #context: CloneContext
   readonly #watch: RunWatch
   #sharedBytes = 0
+  #isMade = false
 
   constructor(
     host: EnsureHost,
@@ -129,19 +131,33 @@ class EnsureCloneRun {
     const { files } = this.#host
     const { lockTimeout, signal } = this.#options
     const patience = { timeout: lockTimeout, signal }
-    const lock = await acquireLock(files, this.#session.settingsFile, patience)
     const { settingsFile } = planned.plan.place
-    const folder = dirname(settingsFile)
+    const source = this.#session.settingsFile
+    try {
+      return await withLock(files, source, patience, async lock => {
+        return await this.#withFolder(dirname(settingsFile), async () => {
+          return await withLock(files, settingsFile, patience, async () => await this.#apply(planned, lock))
+        })
+      })
+    } catch (error) {
+      if (!this.#isMade) throw error
+      const clone = JSON.stringify(settingsFile)
+      const state = `the clone ${clone} was made before that; run the same command again to see that it is as wanted`
+      throw failureAfterChange(error, state, signal, 1)
+    }
+  }
+
+  /** Makes a folder for the time of some work, and for good when that comes to its end. */
+  async #withFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    const { files } = this.#host
     const isNew = (await files.stat(folder)) === undefined
     try {
       await files.makeFolder(folder, await files.stat(dirname(this.#session.settingsFile)))
-      return await withLock(files, settingsFile, patience, async () => await this.#apply(planned, lock))
+      return await work()
     } catch (error) {
       // It is not empty when something of the clone could not be removed.
       if (isNew) await files.removeFolder(folder).catch(() => undefined)
       throw error
-    } finally {
-      await lock.release()
     }
   }
 
@@ -189,16 +205,10 @@ class EnsureCloneRun {
         await lock.release()
       },
     }).finally(teller.end)
+    this.#isMade = true
     const done = { ...prepared, measured: { ...measured, disks }, ...forecastClone(plan, found, disks) }
     const taken = times.end()
-    const clone = await this.#verify(done)
-    try {
-      return { ...(await this.#result(done, clone, true)), times: taken }
-    } catch (error) {
-      // What is asked for besides, as digests are, may fail when all is done.
-      const before = `the clone ${JSON.stringify(clone.settings.file)} was made before that, and is whole`
-      throw failedOnceChanged(error, before, { signal: this.#context.signal, stepsBefore: 1 })
-    }
+    return { ...(await this.#result(done, await this.#verify(done), true)), times: taken }
   }
 
   /** Blocks of zeros are found in the course of writing; only where the clone would not fit with them, before. */

@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
-import { failedOnceChanged, VboxmergeError } from '../errors.ts'
+import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
@@ -35,7 +36,8 @@ import type { Wanted } from './wanted.ts'
 import { type RunWatch, withReport } from './with_report.ts'
 
 /** How a failure goes on that comes after the last step. */
-const WORK_IS_DONE = 'the work on the machine was done before that, and its outcome looked at'
+const WORK_IS_DONE =
+  'the work on the machine was done before that; run the same command again to see that it is as wanted'
 
 /** Options of every operation, checked and with their defaults. */
 export type CheckedOptions = CommonOptions & EngineWish & { readonly lockTimeout: number }
@@ -67,6 +69,8 @@ class EnsureRun {
   readonly #context: PrepareContext
   readonly #watch: RunWatch
   #sharedBytes = 0
+  /** What of the run is done, and what helps when it fails now; undefined until something is. */
+  #done: { readonly state: string; readonly steps: number } | undefined
   /** Throws when the machine is not as its backup holds it. */
   #checkKept: (present: Inspection) => void = () => {}
 
@@ -86,6 +90,15 @@ class EnsureRun {
   }
 
   async perform(): Promise<EnsureResult> {
+    try {
+      return await this.#recoverAndEnsure()
+    } catch (error) {
+      if (this.#done === undefined) throw error
+      throw failureAfterChange(error, this.#done.state, this.#options.signal, this.#done.steps)
+    }
+  }
+
+  async #recoverAndEnsure(): Promise<EnsureResult> {
     const { check } = this.#options
     let finished: FinishedDeletion | undefined
     let recovery: RunTimes = { total: 0, steps: [] }
@@ -94,24 +107,16 @@ class EnsureRun {
       const times = startTimes(1)
       finished = await finishDeletion(this.#host, this.#session, this.#options)
       recovery = times.end()
+      const told = finished.warnings.map(({ message }) => message)
+      this.#done = { state: [DELETION_FINISHED, ...told].join('. '), steps: 1 }
     }
-    if (finished === undefined) return await this.#ensure()
-    const result = await this.#ensureAfter(finished)
+    const result = await this.#ensure()
+    if (finished === undefined) return result
     const warnings = [...finished.warnings, ...result.warnings]
     const steps = [finished.step, ...result.steps]
     const { total, steps: own } = result.times ?? { total: 0, steps: [] }
     const times = { total: recovery.total + total, steps: [recovery.total, ...own] }
     return { ...result, changed: true, steps, times, warnings }
-  }
-
-  /** Planned only now, so it may be refused. */
-  async #ensureAfter({ warnings }: FinishedDeletion): Promise<EnsureResult> {
-    try {
-      return await this.#ensure()
-    } catch (error) {
-      const before = [DELETION_FINISHED, ...warnings.map(({ message }) => message)].join('. ')
-      throw failedOnceChanged(error, before, { signal: this.#options.signal, stepsBefore: 1 })
-    }
   }
 
   async #ensure(): Promise<EnsureResult> {
@@ -189,21 +194,11 @@ class EnsureRun {
     const times = startTimes(prepared.plan.steps.length)
     await this.#carryOutPlan(prepared, token, times)
     const taken = times.end()
+    this.#done = { state: WORK_IS_DONE, steps: (this.#done?.steps ?? 0) + prepared.plan.steps.length }
     const after = await verifyOutcome(this.#context, prepared)
     if (expected !== undefined) await content?.compareContent(this.#context, expected, after)
-    const result = await this.#outcome(prepared, after)
+    const result = await this.#result(prepared, after, prepared.plan.steps)
     return { ...result, times: taken, warnings: [...result.warnings, ...(expected?.warnings ?? [])] }
-  }
-
-  /** What is asked for besides, as digests are, may fail when all is done. */
-  async #outcome(prepared: PreparedRun, after: PreparedRun): Promise<EnsureResult> {
-    const { steps } = prepared.plan
-    try {
-      return await this.#result(prepared, after, steps)
-    } catch (error) {
-      const { signal } = this.#options
-      throw failedOnceChanged(error, WORK_IS_DONE, { signal, stepsBefore: steps.length })
-    }
   }
 
   async #applyWithBackup(planned: PreparedRun, folder: string, token: string): Promise<EnsureResult> {

@@ -1,5 +1,6 @@
 import { finishCloneRun } from '../engine/choose_clone.ts'
-import { failedOnceChanged, VboxmergeError } from '../errors.ts'
+import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { removeIfThere } from '../io/durable_file.ts'
 import { awayNotePath } from '../machine/away_note.ts'
 import { readCloneJournal } from '../machine/clone_journal.ts'
@@ -49,7 +50,7 @@ export async function recover(
   } catch (error) {
     if (done.steps === 0) throw error
     const before = 'what was finished before that stays'
-    throw failedOnceChanged(error, before, { signal: checked.signal, stepsBefore: done.steps })
+    throw failureAfterChange(error, before, checked.signal, done.steps)
   }
 }
 

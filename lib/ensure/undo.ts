@@ -2,7 +2,8 @@ import { resolve } from 'node:path'
 import { type FoundBackup, findBackup } from '../backup/find_backup.ts'
 import { unusable } from '../backup/manifest.ts'
 import type { UndoPlan } from '../engine/undo/plan_undo.ts'
-import { failedOnceChanged, VboxmergeError } from '../errors.ts'
+import { VboxmergeError } from '../errors.ts'
+import { failureAfterChange } from '../failure_state.ts'
 import { type InspectedMachine, inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { withLock } from '../machine/lock.ts'
@@ -38,7 +39,13 @@ export async function undo(
     await checkRefusals(call, seen)
     return await resultOf(call, seen, true)
   }
-  return await withLock(files, settingsFile, { timeout, signal }, async () => await goBack(call))
+  const progress = { isBack: false }
+  try {
+    return await withLock(files, settingsFile, { timeout, signal }, async () => await goBack(call, progress))
+  } catch (error) {
+    if (!progress.isBack) throw error
+    throw failureAfterChange(error, 'the machine is as it was before that run', signal)
+  }
 }
 
 interface Call {
@@ -73,7 +80,8 @@ async function look({ host, session, options, backup }: Call): Promise<Seen> {
   return { present, plan: await planUndo(files, backup, present, options.signal) }
 }
 
-async function goBack(call: Call): Promise<EnsureResult> {
+/** @param progress Is told when the machine is as its backup holds it. */
+async function goBack(call: Call, progress: { isBack: boolean }): Promise<EnsureResult> {
   const { host, session, options } = call
   const seen = await look(call)
   if (seen.plan.isDone) return await resultOf(call, seen, false)
@@ -104,12 +112,9 @@ async function goBack(call: Call): Promise<EnsureResult> {
       options.onProgress?.({ phase: 'undo', subject, done, total, unit: 'bytes' })
     },
   })
-  try {
-    const result = await resultOf(call, seen, true)
-    return { ...result, warnings: await leftovers(call, seen) }
-  } catch (error) {
-    throw failedOnceChanged(error, 'the files of the backup are back in their places')
-  }
+  progress.isBack = true
+  const result = await resultOf(call, seen, true)
+  return { ...result, warnings: await leftovers(call, seen) }
 }
 
 /** Images of what was done since the run are not ours to delete. */

@@ -27,6 +27,11 @@ export class MemoryContent {
     return this.#pages.size * PAGE_SIZE
   }
 
+  /** The pages that are no hole, by their number. Those of a fork, and of what it came from, stay as they are. */
+  pages(): Iterable<readonly [number, Uint8Array]> {
+    return this.#pages
+  }
+
   /** Returns a copy that is independent of this one. */
   fork(): MemoryContent {
     const copy = new MemoryContent()

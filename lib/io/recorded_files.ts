@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import { errnoError } from './errno.ts'
 import type { LogEntry, Recording } from './file_log.ts'
 import type { FileAccess, FileStat, Files, OpenFile } from './files.ts'
+import { digestOfTree } from './memory_digest.ts'
 import {
   countNames,
   emptyTree,
@@ -87,6 +88,11 @@ export class RecordedFiles implements Files {
   fork(): RecordedFiles {
     const state = { tree: forkTree(this.#tree), nextInode: this.#nextInode }
     return new RecordedFiles({ freeBytes: this.freeBytes, sharing: this.#sharing }, state)
+  }
+
+  /** Equal to that of another one exactly when all that can be seen of both is equal, but for the numbers of inodes. */
+  digest(): string {
+    return digestOfTree(forkTree(this.#tree))
   }
 
   /** Makes a symbolic link, which the product itself never does. It belongs to the settled start. */

@@ -137,7 +137,10 @@ export async function clearStaleLock(
   }
 }
 
-/** Runs `work` while a machine is locked, and gives the lock back however it ends. */
+/**
+ * Runs `work` while a machine is locked, and gives the lock back however it ends. Where both fail, what `work` throws is
+ * told, because that says what was done.
+ */
 export async function withLock<T>(
   files: Files,
   settingsFile: string,
@@ -145,11 +148,15 @@ export async function withLock<T>(
   work: (lock: Lock) => Promise<T>,
 ): Promise<T> {
   const lock = await acquireLock(files, settingsFile, options)
+  let result: T
   try {
-    return await work(lock)
-  } finally {
-    await lock.release()
+    result = await work(lock)
+  } catch (error) {
+    await lock.release().catch(() => undefined)
+    throw error
   }
+  await lock.release()
+  return result
 }
 
 /** A clone's lock is older than the clone: whoever may look into its folder may see who holds it. */

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { seededRandom } from '../../lib/io/seeded_random.ts'
-import { checkFault, type FaultOutcome } from '../fixtures/crash/fault_check.ts'
+import { checkFault, type FaultOutcome, type FinishedStates } from '../fixtures/crash/fault_check.ts'
 import {
   FAULT_KINDS,
   type FaultKind,
   type PlannedFault,
+  placeOf,
   plannedFaults,
   shuffled,
 } from '../fixtures/crash/fault_plan.ts'
@@ -25,7 +26,10 @@ interface Row {
   readonly subject: Subject
   readonly prepared: SubjectCase
   readonly faults: readonly PlannedFault[]
-  readonly outcomes: { readonly kind: FaultKind; readonly outcome: FaultOutcome }[]
+  readonly outcomes: { readonly fault: PlannedFault; readonly outcome: FaultOutcome }[]
+  /** Faults from a call on that would have hit no other call than the one that was tried. */
+  readonly equal: PlannedFault[]
+  readonly finished: FinishedStates
 }
 
 async function rows(): Promise<Row[]> {
@@ -38,7 +42,7 @@ async function rows(): Promise<Row[]> {
   for (const [index, subject] of subjects.entries()) {
     const prepared = await subject.make(seed)
     const faults = await plannedFaults(prepared, seededRandom(seed + index))
-    made.push({ subject, prepared, faults, outcomes: [] })
+    made.push({ subject, prepared, faults, outcomes: [], equal: [], finished: new Map() })
   }
   return made
 }
@@ -50,33 +54,78 @@ t.test(
     const end = Date.now() + 1000 * seconds
     const longest = Math.max(...all.map(({ faults }) => faults.length))
     for (let at = 0; at < longest && (at === 0 || Date.now() < end); at++) {
-      for (const { subject, prepared, faults, outcomes } of all) {
-        const fault = faults[at]
+      for (const row of all) {
+        const fault = row.faults[at]
         if (fault === undefined || (at > 0 && Date.now() >= end)) continue
-        outcomes.push({ kind: fault.kind, outcome: await checkFault(subject, prepared, fault) })
+        if (isKnown(row, fault)) row.equal.push(fault)
+        else {
+          const outcome = await checkFault(row.subject, row.prepared, fault, row.finished)
+          row.outcomes.push({ fault, outcome })
+        }
       }
     }
     const kinds = [...FAULT_KINDS]
-    const head = ['operation', 'VirtualBox', ...kinds, 'runs failed', 'succeeded', 'of all faults, %']
-    const table = all.map(row => cellsOf(row, kinds))
-    const total = [...totalRow('together', table).slice(0, -1), '']
+    const head = ['operation', 'VirtualBox', ...kinds, 'runs failed', 'succeeded', 'finished', ...SHARES]
+    const table = all.map(row => [...countsOf(row, kinds), ...sharesOf([row])])
+    const total = [...totalRow('together', table).slice(0, -SHARES.length), ...sharesOf(all)]
     for (const line of tableLines(head, [...table, total])) t.comment(line)
-    t.comment(`table: VBOXMERGE_SEED=${seed}`)
+    const tried = all.reduce((sum, { outcomes }) => sum + outcomes.length, 0)
+    const equal = all.reduce((sum, row) => sum + row.equal.length, 0)
+    const faults = all.reduce((sum, row) => sum + row.faults.length, 0)
+    t.comment(
+      `table: VBOXMERGE_SEED=${seed}: ${tried} of ${faults} faults tried, ${equal} equal to one of them`,
+    )
     for (const [code, count] of codesOf(all)) t.comment(`table: ${count} × ${code}`)
     for (const { subject, outcomes } of all)
       t.ok(outcomes.length > 0, `${subject.name}: ${outcomes.length} faults`)
   },
 )
 
-function cellsOf({ subject, faults, outcomes }: Row, kinds: readonly FaultKind[]): Cell[] {
+/** A fault from a call on that would hit that call alone is the same as one at that call. */
+function isKnown({ outcomes }: Row, fault: PlannedFault): boolean {
+  if (!fault.sticky) return false
+  const once = placeOf({ ...fault, sticky: false })
+  return outcomes.some(
+    ({ fault: other, outcome }) =>
+      !outcome.wouldStay && other.kind === fault.kind && other.fate === fault.fate && placeOf(other) === once,
+  )
+}
+
+/** Of every call, and of every call and those after it: those that failed in at least one way; of all faults. */
+const SHARES = ['calls, %', 'from a call on, %', 'of all faults, %']
+
+function countsOf({ subject, outcomes, finished }: Row, kinds: readonly FaultKind[]): Cell[] {
   const failed = outcomes.filter(({ outcome }) => outcome.failed).length
   return [
     subject.name,
     subject.registered ? 'knows it' : 'does not',
-    ...kinds.map(kind => outcomes.filter(one => one.kind === kind).length),
+    ...kinds.map(kind => outcomes.filter(({ fault }) => fault.kind === kind).length),
     failed,
     outcomes.length - failed,
-    Math.round((100 * outcomes.length) / Math.max(1, faults.length)),
+    finished.size,
+  ]
+}
+
+function sharesOf(rows: readonly Row[]): Cell[] {
+  const share = (has: (fault: PlannedFault) => boolean, name: (fault: PlannedFault) => string): number => {
+    const sizeOf = (faultsOf: (row: Row) => readonly PlannedFault[]): number =>
+      rows.reduce((sum, row) => sum + new Set(faultsOf(row).filter(has).map(name)).size, 0)
+    const done = sizeOf(({ outcomes, equal }) => [...outcomes.map(({ fault }) => fault), ...equal])
+    return Math.round(
+      (100 * done) /
+        Math.max(
+          1,
+          sizeOf(({ faults }) => faults),
+        ),
+    )
+  }
+  return [
+    share(({ sticky }) => !sticky, placeOf),
+    share(({ sticky }) => sticky, placeOf),
+    share(
+      () => true,
+      fault => `${placeOf(fault)} ${fault.kind} ${fault.fate}`,
+    ),
   ]
 }
 
@@ -84,8 +133,8 @@ function cellsOf({ subject, faults, outcomes }: Row, kinds: readonly FaultKind[]
 function codesOf(all: readonly Row[]): [string, number][] {
   const counts = new Map<string, number>()
   for (const { outcomes } of all) {
-    for (const { kind, outcome } of outcomes) {
-      const name = `${kind}: ${outcome.code ?? 'done all the same'}`
+    for (const { fault, outcome } of outcomes) {
+      const name = `${fault.kind}: ${outcome.code ?? 'done all the same'}`
       counts.set(name, (counts.get(name) ?? 0) + 1)
     }
   }
@@ -98,10 +147,20 @@ t.test('what once did harm does none any more', async t => {
     return [subject, await subject.make(1)]
   }
   const undo = await made('discard the current state, skip one', false)
+  const clone = await made('clone a snapshot', false)
   const gone = await made('merge all, count rises', true)
   for (const at of [3, 4, 5]) {
     const fault = { kind: 'EACCES', operation: 'syncFolder', at, sticky: true, fate: 'works' } as const
     t.ok((await checkFault(...undo, fault)).failed, `undoing that fails, at flush ${at} of a folder`)
+  }
+  for (let at = 15; at < 25; at++) {
+    const fault = { kind: 'EACCES', operation: 'stat', at, sticky: false, fate: 'works' } as const
+    t.ok((await checkFault(...clone, fault)).failed, `a look that fails once the source is locked: ${at}`)
+  }
+  const merge = await made('merge all', false)
+  for (const at of [4, 5, 6, 7]) {
+    const fault = { kind: 'EDQUOT', operation: 'unlink', at, sticky: true, fate: 'works' } as const
+    t.ok((await checkFault(...merge, fault)).failed, `neither an image nor the lock can be removed: ${at}`)
   }
   for (const sticky of [false, true]) {
     const fault = {

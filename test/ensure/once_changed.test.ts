@@ -108,7 +108,7 @@ t.test('an image that is gone when the disks of a finished run are to be digeste
   const faulty = faultyFiles(files, [{ ...opening, at, error: 'ENOENT' }])
   const failure = await failureOf(merge(faulty.files, made, { digest: true }))
   t.match(failure, { code: 'engine_failed', changed: true, stepsDone: 1 })
-  t.match(failure.message, /; the work on the machine was done before that, and its outcome looked at$/)
+  t.match(failure.message, /; the work on the machine was done before that; run the same command again/)
   t.strictSame(await machineProblems(files, made), [])
   t.notOk((await merge(files, made)).changed)
 })
@@ -122,7 +122,7 @@ t.test('an image that is gone when the disks of a clone that was made are to be 
   t.match(failure, { code: 'engine_failed', changed: true, stepsDone: 1 })
   t.match(
     failure.message,
-    /; the clone "\/vms\/web Clone\/web Clone\.vbox" was made before that, and is whole$/,
+    /; the clone "\/vms\/web Clone\/web Clone\.vbox" was made before that; run the same command again/,
   )
   t.notOk((await clone(files)).changed)
 })

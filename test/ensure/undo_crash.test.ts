@@ -1,13 +1,18 @@
 import t from 'tap'
+import { toVboxmergeError } from '../../lib/errors.ts'
+import { interruptionReason } from '../../lib/face/cli/interruption.ts'
+import { failureData } from '../../lib/face/cli/json_document.ts'
 import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import type { LogEntry } from '../../lib/io/file_log.ts'
+import type { Files } from '../../lib/io/files.ts'
+import { CHANGING_OPERATIONS, interceptedFiles } from '../../lib/io/intercepted_files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
 import { makeMachine } from '../fixtures/machine_maker.ts'
 import { machineProblems } from '../fixtures/machine_reader.ts'
 import { WANTED } from '../fixtures/plain_host.ts'
 import { seed } from '../fixtures/test_run.ts'
 import { checkUndoCrashes, recordUndo, type UndoScenario } from '../fixtures/undo_crash.ts'
-import { contentOf, differences, goBack, runWithBackup } from '../fixtures/undo_run.ts'
+import { BACKUPS, contentOf, differences, goBack, runWithBackup } from '../fixtures/undo_run.ts'
 
 const BLOCK = 128 * 1024
 const disk = { capacity: 3 * BLOCK, blockSize: BLOCK } as const
@@ -87,6 +92,7 @@ t.test('whichever operation fails, the machine reads right, and undo finishes wh
   const made = await makeMachine(start, '/machine', chain)
   const before = await contentOf(start)
   await runWithBackup(start, made.settingsFile, WANTED.merged)
+  const left = await contentOf(start)
   const until = Date.now() + seconds * 500
   const counting = faultyFiles(start.fork(), [{ operation: 'changing', at: Number.POSITIVE_INFINITY }])
   await goBack(counting.files)
@@ -96,20 +102,46 @@ t.test('whichever operation fails, the machine reads right, and undo finishes wh
   for (let turn = 0; turn < 2 * total && (turn < FEWEST || Date.now() < until); turn++) {
     const at = spread(turn, total)
     const files = start.fork()
-    const bad = faultyFiles(files, [{ operation: 'changing', at, error: at % 2 === 0 ? 'EIO' : 'ENOSPC' }])
-    const error = await goBack(bad.files).then(
-      () => undefined,
-      (reason: unknown) => reason,
-    )
-    if (error !== undefined) failed += 1
+    const isStopped = turn % 3 === 2
+    const error = await (isStopped ? stoppedAt(files, at) : failingAt(files, at))
+    if (error !== undefined) {
+      failed += 1
+      const named = (await contentOf(files)).get(made.settingsFile)
+      const isChanged = left.get(made.settingsFile)?.equals(named ?? Buffer.alloc(0)) === false
+      const { changed, code } = failureData(toVboxmergeError(error))
+      if (isChanged) t.equal(changed, true, `operation ${at} (${code}): it says that something was changed`)
+    }
     const problems = await machineProblems(files, made)
     if (problems.length > 0) t.same(problems, [], `operation ${at}`)
     await goBack(files)
-    const left = differences(before, await contentOf(files))
-    if (left.length > 0) t.same(left, [], `operation ${at}`)
+    const wrong = differences(before, await contentOf(files))
+    if (wrong.length > 0) t.same(wrong, [], `operation ${at}`)
   }
   t.ok(failed > 0, `${failed} failures`)
 })
+
+/** Goes back while a change fails; resolves to what is thrown. */
+async function failingAt(files: Files, at: number): Promise<unknown> {
+  const bad = faultyFiles(files, [{ operation: 'changing', at, error: at % 2 === 0 ? 'EIO' : 'ENOSPC' }])
+  return await goBack(bad.files).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
+
+/** Goes back and is asked to stop at a change; resolves to what is thrown. */
+async function stoppedAt(files: Files, at: number): Promise<unknown> {
+  const stop = new AbortController()
+  let changes = 0
+  const watched = interceptedFiles(files, async (call, run) => {
+    if (CHANGING_OPERATIONS.has(call.operation) && ++changes === at) stop.abort(interruptionReason('SIGTERM'))
+    return await run()
+  })
+  return await goBack(watched, BACKUPS, { signal: stop.signal }).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+}
 
 t.test(
   'whichever operation of a run with a backup fails, there is no backup or one that is whole',

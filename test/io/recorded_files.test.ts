@@ -183,3 +183,33 @@ async function everything(files: Files, folder: string): Promise<Record<string, 
 function digest(bytes: Uint8Array): string {
   return `${bytes.length} ${createHash('sha1').update(bytes).digest('hex')}`
 }
+
+t.test('two that look the same have the same digest, others have not', async t => {
+  const make = async (): Promise<RecordedFiles> => {
+    const files = new RecordedFiles()
+    await files.makeFolder('/m')
+    const file = await files.open('/m/a', 'create')
+    await file.write(new Uint8Array(40_000).fill(7), 0)
+    await file.close()
+    return files
+  }
+  const files = await make()
+  const digest = files.digest()
+  t.equal((await make()).digest(), digest)
+  t.equal(files.fork().digest(), digest)
+  const changes: ((files: RecordedFiles) => Promise<unknown>)[] = [
+    async files => await (await files.open('/m/a', 'write')).write(new Uint8Array(1), 39_999),
+    async files => await (await files.open('/m/a', 'write')).truncate(40_001),
+    async files => await files.rename('/m/a', '/m/b'),
+    async files => await files.link('/m/a', '/m/b'),
+    async files => await files.makeFolder('/m/b'),
+  ]
+  const seen = new Set([digest])
+  for (const change of changes) {
+    const other = files.fork()
+    await change(other)
+    seen.add(other.digest())
+  }
+  t.equal(seen.size, changes.length + 1)
+  t.equal(files.digest(), digest, 'a fork changes nothing')
+})

@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path'
 import type { ClonePlan } from '../../ensure/plan_clone.ts'
 import type { Progress } from '../../ensure/progress.ts'
-import { EXIT_STATUS, failedOnceChanged, VboxmergeError } from '../../errors.ts'
+import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import { failureAfterChange, isStop, stopped } from '../../failure_state.ts'
 import { randomUuid } from '../../image/uuid.ts'
 import { removeIfThere, writeNewFile } from '../../io/durable_file.ts'
 import { isFull } from '../../io/errno.ts'
@@ -254,22 +255,19 @@ function explained(run: CloneRun, error: unknown, { committed, cleaned }: Writte
   const { source, plan, signal } = run
   // A refusal would say that nothing was changed.
   const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
-  if (!committed && signal?.aborted === true && error === signal.reason) return error
-  if (!committed && error instanceof VboxmergeError) {
-    return cleaned
-      ? failedOnceChanged(error, 'before that, what an interrupted run had left was removed')
-      : error
-  }
-  if (committed && error instanceof VboxmergeError && !isRefusal && error.code !== 'engine_failed')
-    return error
-  const name = JSON.stringify(source.inspection.settings.name)
-  const found = printable(error instanceof Error ? error.message : String(error))
   const state = committed
     ? `the clone ${JSON.stringify(plan.place.settingsFile)} is whole; run the same command again to finish`
     : `nothing is left of the clone${isFull(error) ? '; make room there' : ''}`
+  if (!committed && isStop(error, signal)) return stopped(error, state, { changed: cleaned })
+  if (!committed && error instanceof VboxmergeError) {
+    const before = 'before that, what an interrupted run had left was removed'
+    return cleaned ? failureAfterChange(error, before, signal) : error
+  }
+  if (committed && error instanceof VboxmergeError && !isRefusal && error.code !== 'engine_failed')
+    return failureAfterChange(error, state, signal)
+  const name = JSON.stringify(source.inspection.settings.name)
+  const found = printable(error instanceof Error ? error.message : String(error))
   const code = isFull(error) && !committed ? 'no_space' : 'engine_failed'
-  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, {
-    cause: error,
-    changed: committed || cleaned,
-  })
+  const details = { cause: error, changed: committed || cleaned }
+  return new VboxmergeError(code, `Cannot clone ${name}: ${found}; ${state}`, details)
 }

@@ -1,4 +1,5 @@
 import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import { isStop, stopped } from '../../failure_state.ts'
 import { removeIfThere, replaceFile, temporaryOf } from '../../io/durable_file.ts'
 import { isFull } from '../../io/errno.ts'
 import type { Files } from '../../io/files.ts'
@@ -195,17 +196,23 @@ function onceChanged(error: VboxmergeError): VboxmergeError {
   return new VboxmergeError(error.code, error.message, { cause: error.cause ?? error, changed: true })
 }
 
+const WHOLE = 'every state of the machine that its settings name is whole'
+
+/** What a run that was stopped leaves. */
+const HALF_DONE = `a part of the work is done, and ${WHOLE}; run the same command again to finish`
+const UNTOUCHED = 'the machine is as it was'
+
 /** Says what state the machine is in; passes on what the user asked for or what explains itself. */
 function explained(run: DirectRun, error: unknown, begun: boolean): unknown {
   // A refusal would say that nothing was changed.
   const isKept = error instanceof VboxmergeError && !(begun && EXIT_STATUS[error.code] === REFUSED)
+  if (isStop(error, run.signal)) return stopped(error, begun ? HALF_DONE : UNTOUCHED, { changed: begun })
   if (isKept) return begun ? onceChanged(error) : error
-  if (run.signal?.aborted === true && error === run.signal.reason) return error
   const name = JSON.stringify(run.prepared.machine.inspection.settings.name)
   const found = printable(error instanceof Error ? error.message : String(error))
   const room = isFull(error) ? 'make room there and ' : ''
   const state = begun
-    ? `every state of the machine that its settings name is whole; ${room}run the same command again to finish`
+    ? `${WHOLE}; ${room}run the same command again to finish`
     : `the machine is as it was${isFull(error) ? '; make room there' : ''}`
   const code = isFull(error) && !begun ? 'no_space' : 'engine_failed'
   return new VboxmergeError(code, `Cannot change ${name}: ${found}; ${state}`, {

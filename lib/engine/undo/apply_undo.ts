@@ -1,5 +1,6 @@
 import { recordOf, removeUndoing, writeState } from '../../backup/run_record.ts'
 import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import { failureAfterChange, isStop, stopped } from '../../failure_state.ts'
 import { removeIfThere, replaceFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
 import { awayNotePath, encodeAwayNote } from '../../machine/away_note.ts'
@@ -53,7 +54,11 @@ export async function applyUndo(run: UndoRun): Promise<void> {
     await forget(run)
     await work(run, progress)
   } catch (error) {
-    if (manage !== undefined && isRegistered) await registerAfterFailure(run, manage, note, error)
+    if (manage !== undefined && isRegistered) {
+      await registerAfterFailure(run, manage, note, error).catch((cause: unknown) => {
+        throw explained(run, cause, progress.begun)
+      })
+    }
     throw explained(run, error, progress.begun)
   }
   try {
@@ -64,7 +69,7 @@ export async function applyUndo(run: UndoRun): Promise<void> {
     await writeState(files, plan.backup.folder, 'undone', recordOf(inspection))
     await removeUndoing(files, plan.backup.folder)
   } catch (error) {
-    throw explained(run, error, true)
+    throw failureAfterChange(error, 'the files are back; run the same command again to finish', run.signal)
   }
 }
 
@@ -126,17 +131,15 @@ function callOptions({ lockTimeout, signal }: UndoRun): {
 
 /** Says what state the machine is in; passes on what the user asked for or what explains itself. */
 function explained({ plan, signal }: UndoRun, error: unknown, begun: boolean): unknown {
-  if (signal?.aborted === true && error === signal.reason) return error
-  const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
-  if (error instanceof VboxmergeError && !(begun && isRefusal)) {
-    if (!begun) return error
-    return new VboxmergeError(error.code, error.message, { cause: error.cause ?? error, changed: true })
-  }
-  const { folder } = plan.backup
-  const found = printable(error instanceof Error ? error.message : String(error))
   const state = begun
     ? 'every state of the machine that its settings name is whole; run the same command again to finish'
     : 'the machine is as it was'
+  if (isStop(error, signal)) return stopped(error, state, { changed: begun })
+  const isRefusal = error instanceof VboxmergeError && EXIT_STATUS[error.code] === EXIT_STATUS.unsupported
+  if (error instanceof VboxmergeError && !(begun && isRefusal))
+    return begun ? failureAfterChange(error, state, signal) : error
+  const { folder } = plan.backup
+  const found = printable(error instanceof Error ? error.message : String(error))
   return new VboxmergeError(
     'engine_failed',
     `Cannot go back to the backup ${JSON.stringify(folder)}: ${found}; ${state}`,

@@ -7,6 +7,7 @@ import type {
   Step,
 } from '../../ensure/result.ts'
 import { EXIT_STATUS, VboxmergeError } from '../../errors.ts'
+import { isStop, stopped } from '../../failure_state.ts'
 import { eachMedium } from '../../machine/media_graph.ts'
 import { printable } from '../../virtualbox/printable.ts'
 import { deleteSnapshot } from './delete_snapshot.ts'
@@ -34,24 +35,34 @@ export async function applyWithVirtualBox(run: VirtualBoxRun): Promise<void> {
     changed = true
   }
   for (const [index, step] of steps.entries()) {
-    run.signal?.throwIfAborted()
+    const counts = { stepsDone: index, stepsLeft: steps.length - index }
     try {
+      run.signal?.throwIfAborted()
       await applyStep({ ...run, onPartDone }, step)
     } catch (error) {
-      if (!(error instanceof VboxmergeError) || error === run.signal?.reason) throw error
-      throw explained(error, changed, { stepsDone: index, stepsLeft: steps.length - index })
+      if (isStop(error, run.signal)) throw stopped(error, stateAfter(changed, counts), { changed, ...counts })
+      throw error instanceof VboxmergeError ? explained(error, changed, counts) : error
     }
     onPartDone()
     run.onStepDone?.(index)
   }
 }
 
+/** Steps of the plan that are done, and those that are not. */
+interface StepCounts {
+  readonly stepsDone: number
+  readonly stepsLeft: number
+}
+
+/** What a run that was stopped leaves. VirtualBox came to the end of every call. */
+function stateAfter(changed: boolean, { stepsDone, stepsLeft }: StepCounts): string {
+  if (!changed) return 'the machine is as it was'
+  const steps = `${stepsDone} of ${stepsDone + stepsLeft} steps`
+  return `a part of the work is done (${steps}), and the machine is whole; run the same command again to finish`
+}
+
 /** A refusal would say that nothing was changed. */
-function explained(
-  error: VboxmergeError,
-  changed: boolean,
-  counts: { readonly stepsDone: number; readonly stepsLeft: number },
-): VboxmergeError {
+function explained(error: VboxmergeError, changed: boolean, counts: StepCounts): VboxmergeError {
   const details = { cause: error.cause ?? error, changed, ...counts }
   if (!changed || EXIT_STATUS[error.code] !== EXIT_STATUS.unsupported) {
     return new VboxmergeError(error.code, error.message, details)

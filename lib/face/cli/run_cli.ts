@@ -6,7 +6,7 @@ import type { MachineInfo } from '../../machine/info_types.ts'
 import { spellOptions } from '../../options/spell_options.ts'
 import { helpText } from './argument_parser.ts'
 import { asksForJson, type Invocation, readCommandLine, suggestCommand } from './command_line.ts'
-import { listenForInterruption } from './interruption.ts'
+import { listenForInterruption, toldFailure } from './interruption.ts'
 import { failureData, machinesData, reportData, resultData, writeDocument } from './json_document.ts'
 import type { Look } from './paint.ts'
 import { createProgressDisplay, type ProgressMode } from './progress_display.ts'
@@ -80,7 +80,7 @@ async function carryOut(run: Run, surroundings: Surroundings): Promise<number> {
     display.clear()
     const { signal } = interruption
     const known = error instanceof VboxmergeError || !signal.aborted ? error : signal.reason
-    return fail(withCommandHint(toVboxmergeError(known), run), run.json, surroundings)
+    return fail(withCommandHint(toldFailure(known, signal), run), run.json, surroundings)
   } finally {
     interruption.end()
   }

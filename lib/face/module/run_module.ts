@@ -1,5 +1,5 @@
 import { toVboxmergeError, VboxmergeError } from '../../errors.ts'
-import { listenForInterruption } from '../cli/interruption.ts'
+import { listenForInterruption, toldFailure } from '../cli/interruption.ts'
 import type { DocumentData } from '../cli/json_document.ts'
 import { type ModuleArguments, readArguments } from './module_arguments.ts'
 import { ensureDocument, failureDocument, infoDocument } from './module_document.ts'
@@ -49,6 +49,8 @@ async function perform(
       return ensureDocument(result, { operation: task.operation, check, diff })
     }
     return infoDocument(machine === undefined ? await task.all(options) : [await task.one(machine, options)])
+  } catch (error) {
+    throw toldFailure(error, interruption.signal)
   } finally {
     interruption.end()
   }

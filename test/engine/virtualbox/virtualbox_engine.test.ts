@@ -5,6 +5,7 @@ import { notePath, readNote } from '../../../lib/engine/virtualbox/chain_note.ts
 import { applyWithVirtualBox } from '../../../lib/engine/virtualbox/virtualbox_engine.ts'
 import { checkMachine, type VirtualBoxRun } from '../../../lib/engine/virtualbox/virtualbox_run.ts'
 import type { Step } from '../../../lib/ensure/result.ts'
+import { interruptionReason } from '../../../lib/face/cli/interruption.ts'
 import { realFiles } from '../../../lib/io/real_files.ts'
 import { execRunner } from '../../../lib/virtualbox/exec_runner.ts'
 import { guardSettings } from '../../../lib/virtualbox/guard_settings.ts'
@@ -176,6 +177,37 @@ t.test('the virtualbox engine with a VBoxManage that misbehaves', { skip: skipWi
     const untouched = await machine(t)
     const { apply: refused } = await fakeRun(untouched, [untouched.info('running')])
     await t.rejects(refused(step.merge(TWO, ONE)), { code: 'machine_not_off', changed: false })
+  })
+
+  t.test('stops between two calls, and says what is done', async t => {
+    const web = await machine(t)
+    const { fake, run } = await fakeRun(web, [
+      web.info('poweroff'),
+      MEDIA,
+      { when: TWO.id, stderr: PROGRESS, write: { [web.file]: web.text([ONE], [0, 2]) } },
+    ])
+    const stop = new AbortController()
+    const stoppable = (reason: unknown): VirtualBoxRun => ({
+      ...run([step.merge(TWO), step.merge(ONE)]),
+      signal: stop.signal,
+      onStepDone: () => stop.abort(reason),
+    })
+    await t.rejects(applyWithVirtualBox(stoppable(interruptionReason('SIGTERM'))), {
+      code: 'interrupted',
+      message:
+        /^Cannot finish: interrupted by SIGTERM; a part of the work is done \(1 of 2 steps\), .* run the same command again/,
+      changed: true,
+      stepsDone: 1,
+      stepsLeft: 1,
+    })
+    t.equal((await verbs(fake)).filter(verb => verb === 'snapshot delete').length, 1)
+    await t.rejects(applyWithVirtualBox(stoppable(undefined)), {
+      message: /the machine is as it was/,
+      changed: false,
+    })
+    const own = new Error('enough')
+    const signal = AbortSignal.abort(own)
+    await t.rejects(applyWithVirtualBox({ ...run([step.merge(ONE)]), signal }), own, "a caller's own reason")
   })
 
   t.test('names what VirtualBox did not do when it reports success', async t => {

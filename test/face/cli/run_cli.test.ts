@@ -281,7 +281,7 @@ t.test('the first stop signal asks the operation to stop, and the run exits 130'
   t.equal(stdout, '')
   t.match(
     stderr,
-    /^stopping after the current block or step; \^C again exits at once\nerror: Cannot finish: interrupted by SIGTERM/,
+    /^stopping after the current block or step; \^C again exits at once\nerror: Cannot finish: interrupted by SIGTERM; nothing was changed\n/,
   )
   t.strictSame(exits, [], 'one signal never ends the process by force')
   const json = await runFake(['merge', 'web', '--json'], { operations: { merge }, onStart })

@@ -131,7 +131,8 @@ t.test('a signal stops the work, and the answer says so', async t => {
     },
   )
   t.equal(status, 1)
-  t.match(document, { failed: true, code: 'interrupted', msg: /interrupted by SIGTERM/ })
+  const msg = 'Cannot finish: interrupted by SIGTERM; nothing was changed'
+  t.match(document, { failed: true, code: 'interrupted', msg, changed: false })
   t.equal(listeners, 0, 'nobody listens any more')
 })
 
