@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { checkWritable } from '../engine/check_writable.ts'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
@@ -216,7 +217,8 @@ class EnsureRun {
   }
 
   /** @param isShared Whether images share their place on the disk with a backup. */
-  async #checkRefusals({ machine, plan, choice }: PreparedRun, isShared = false): Promise<void> {
+  async #checkRefusals(prepared: PreparedRun, isShared = false): Promise<void> {
+    const { machine, plan, choice } = prepared
     const { files } = this.#host
     const { backup } = this.#options
     await checkUnused(machine.inspection, this.#useContext())
@@ -224,8 +226,9 @@ class EnsureRun {
       const { checkBackupPlace } = await import('../backup/make_backup.ts')
       await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
     }
-    if (choice.name === 'direct')
-      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
+    if (choice.name !== 'direct') return
+    await checkWritable(files, prepared)
+    await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
   }
 
   #useContext(): UseContext {

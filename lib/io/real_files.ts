@@ -1,5 +1,6 @@
 import { type BigIntStats, constants } from 'node:fs'
 import {
+  access,
   type FileHandle,
   link,
   lstat,
@@ -116,6 +117,17 @@ export const realFiles: Files = {
     }
   },
 
+  mayWrite: async path => {
+    if (Reflect.has(globalThis, 'Deno')) return true
+    try {
+      await access(path, constants.W_OK)
+      return true
+    } catch (error) {
+      if (FORBIDDEN.has(errorCode(error) ?? '')) return false
+      throw error
+    }
+  },
+
   freeSpace: async folder => {
     const { bavail, bsize } = await statfs(folder)
     return bavail * bsize
@@ -138,6 +150,9 @@ export const realFiles: Files = {
  * (which Node does not even ask the system about).
  */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ERR_INVALID_ARG_VALUE'])
+
+/** What it says of a path that this user may not write to: it is another's, fixed, or on a file system that is only read. */
+const FORBIDDEN = new Set(['EACCES', 'EPERM', 'EROFS', 'ETXTBSY'])
 
 async function orUndefined<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
