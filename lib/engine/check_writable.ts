@@ -28,7 +28,7 @@ export async function checkWritable(files: Files, prepared: Prepared): Promise<v
   for (const path of [...targets, ...relinked]) {
     if (await files.mayWrite(path)) continue
     refuse(
-      `this user may not write to the image ${JSON.stringify(path)}; give leave to (chmod u+w), or run as its owner`,
+      `this user may not write to the image ${JSON.stringify(path)}; run as its owner, or make it writable (chmod u+w, chattr -i, or a mount that is not read-only)`,
     )
   }
   const fresh = folds.filter(({ isFresh }) => isFresh).flatMap(({ paths }) => paths.range.slice(0, 1))
