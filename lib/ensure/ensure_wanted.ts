@@ -8,7 +8,7 @@ import { userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
-import { checkSpace, spaceNeeds } from './check_space.ts'
+import { checkSettingsSpace, checkSpace, spaceNeeds } from './check_space.ts'
 import { checkUnchanged } from './check_unchanged.ts'
 import { digestDisks } from './digest_disks.ts'
 import { estimate } from './estimate.ts'
@@ -144,7 +144,8 @@ class EnsureRun {
     const settingsBytes = machine.settingsBytes.length
     const isOurs = choice.name === 'direct'
     const { files } = this.#host
-    const space = isOurs ? await spaceNeeds(files, machine.inspection, settingsBytes, plan) : []
+    const { vboxUserHome } = this.#session
+    const space = isOurs ? await spaceNeeds(files, machine.inspection, settingsBytes, vboxUserHome, plan) : []
     return {
       ...(await this.#result(planned, planned, plan.steps)),
       after: plan.after,
@@ -226,9 +227,14 @@ class EnsureRun {
       const { checkBackupPlace } = await import('../backup/make_backup.ts')
       await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
     }
-    if (choice.name !== 'direct') return
+    const { vboxUserHome } = this.#session
+    const settingsBytes = machine.settingsBytes.length
+    if (choice.name !== 'direct') {
+      await checkSettingsSpace(files, machine.inspection, settingsBytes, vboxUserHome)
+      return
+    }
     await checkWritable(files, prepared)
-    await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
+    await checkSpace(files, machine.inspection, settingsBytes, vboxUserHome, plan, isShared)
   }
 
   #useContext(): UseContext {
