@@ -86,11 +86,31 @@ function whyNotDirect(
   if (!belongsIn) return undefined
   if (wish.registration === 'keep')
     return 'the machine is registered with VirtualBox and is to stay so (registration=keep)'
+  const shared = whatOthersRead(machine)
+  if (shared !== undefined) return shared
   if (manageFound) return undefined
   return (
     'the machine is registered with VirtualBox, and VBoxManage was not found to take it out meanwhile; say where ' +
     'it is with vboxmanage=PATH'
   )
+}
+
+/**
+ * When VirtualBox lets go of a machine, it lists the images that another one reads at that one, and there alone when the
+ * machine is back (7.2.22, measured): should the other machine be lost one day, this one could not be opened any more.
+ */
+function whatOthersRead({ registration, interrupted, images, sharedWith }: Inspection): string | undefined {
+  // What a run of this engine began, or left outside of VirtualBox, no other one finishes.
+  if (!registration.registered || interrupted !== undefined) return undefined
+  for (const { medium } of images.values()) {
+    const other = sharedWith.get(medium.id)
+    if (other === undefined) continue
+    return (
+      `the machine ${JSON.stringify(other)} reads the image ${JSON.stringify(medium.path)}, too (a linked clone, or a ` +
+      'shared disk), so VirtualBox would list it there alone after unregistering'
+    )
+  }
+  return undefined
 }
 
 function whyNotVirtualBox(machine: Inspection, tree: TreePlan, manageFound: boolean): string | undefined {

@@ -1,6 +1,7 @@
 import type { EngineName } from '../ensure/result.ts'
+import type { InspectedImage } from '../machine/inspection.ts'
 import type { Uuid } from '../machine/machine.ts'
-import { eachState } from '../machine/media_graph.ts'
+import { eachState, isFileFormat } from '../machine/media_graph.ts'
 import { unwantedFiles } from './direct/run_names.ts'
 import type { Prepared } from './prepared.ts'
 
@@ -61,7 +62,11 @@ function imagesOfDirect({ plan, measured }: Prepared): Images {
 /** VirtualBox may merge in either direction, into any image of the machine. */
 function imagesOfVirtualBox({ machine }: Prepared): Images {
   const { images, sharedWith } = machine.inspection
-  return { written: [...images.keys()].filter(id => !sharedWith.has(id)), deleted: [] }
+  const parents = new Set([...images.values()].map(({ medium }) => medium.parent))
+  // A disk that is no file and takes no part in snapshots is left alone.
+  const isHeld = ({ medium }: InspectedImage): boolean => isFileFormat(medium) || parents.has(medium.id)
+  const own = [...images].filter(([id, image]) => !sharedWith.has(id) && isHeld(image))
+  return { written: own.map(([id]) => id), deleted: [] }
 }
 
 function statesOf({

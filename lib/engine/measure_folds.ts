@@ -24,6 +24,8 @@ export interface MeasuredFold {
   readonly paths: FoldPaths
   /** Blocks of the target that are dropped although they are allocated: zeros, and what guests do not use. */
   readonly dead: DeadBlocks | undefined
+  /** Whether a new file takes the place of the target. */
+  readonly isFresh: boolean
 }
 
 /** What was read to make a plan: the figures for people, and what the direct engine goes by. */
@@ -198,7 +200,7 @@ async function measureFold(
         reclaimBytes: compacts ? reclaimBytes : 0,
         neededBytes: final.costs.neededBytes + filledHoles(final, await open.target.file.stat()),
       },
-      fold: { images, paths, dead: compacts ? dead : undefined },
+      fold: { images, paths, dead: compacts ? dead : undefined, isFresh: final.way === 'fresh' },
       capacity: open.range.capacity,
       dead,
       remainingBytes: compacts ? 0 : Math.max(0, reclaimBytes),

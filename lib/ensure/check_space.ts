@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import type { Files } from '../io/files.ts'
 import type { Inspection } from '../machine/inspection.ts'
@@ -12,6 +12,7 @@ const SETTINGS_ROOM = 256 * 1024
 /**
  * Checks that every file system that a plan of the direct engine writes to has room for it.
  *
+ * @param home The settings folder of VirtualBox.
  * @param isShared Whether images share their place on the disk with other files: what is written to them takes room then.
  * @throws {VboxmergeError} `no_space` naming the folder, what is needed and what is there, in bytes.
  */
@@ -19,11 +20,29 @@ export async function checkSpace(
   files: Files,
   machine: Inspection,
   settingsBytes: number,
+  home: string,
   plan: Plan,
   isShared = false,
 ): Promise<void> {
-  const needs = await spaceNeeds(files, machine, settingsBytes, plan, isShared)
+  const needs = await spaceNeeds(files, machine, settingsBytes, home, plan, isShared)
   refuseFull(`change ${JSON.stringify(machine.settings.name)}`, needs)
+}
+
+/**
+ * Checks that VirtualBox has room for the settings that it saves: where it has not, it leaves empty files and says that all
+ * went well (7.2.22, measured).
+ *
+ * @param home The settings folder of VirtualBox.
+ * @throws {VboxmergeError} `no_space` as above.
+ */
+export async function checkSettingsSpace(
+  files: Files,
+  machine: Inspection,
+  settingsBytes: number,
+  home: string,
+): Promise<void> {
+  const needs = await settingsNeeds(files, machine, settingsBytes, home)
+  refuseFull(`change ${JSON.stringify(machine.settings.name)}`, await measureNeeds(files, needs))
 }
 
 /** Tells what room a plan of the direct engine needs, and what room there is, by file system. */
@@ -31,10 +50,11 @@ export async function spaceNeeds(
   files: Files,
   machine: Inspection,
   settingsBytes: number,
+  home: string,
   { figures, tree }: Plan,
   isShared = false,
 ): Promise<SpaceNeed[]> {
-  const needs = [await settingsNeed(files, machine.settings.file, 4 * settingsBytes)]
+  const needs = await settingsNeeds(files, machine, settingsBytes, home)
   for (const { images, neededBytes, final } of figures.folds) {
     const path = machine.images.get(images[0] ?? '')?.medium.path
     if (path !== undefined)
@@ -66,13 +86,17 @@ export function checkCloneSpace({ name }: { readonly name: string }, needs: read
  *
  * @param settingsFile The clone's.
  * @param bytes Lengths of all its files but the settings, added.
+ * @param home The settings folder of the VirtualBox that is to know it, if there is one.
  */
 export async function cloneSpaceNeeds(
   files: Files,
   settingsFile: string,
   bytes: number,
+  home: string | undefined,
 ): Promise<SpaceNeed[]> {
-  return await measureNeeds(files, [await settingsNeed(files, settingsFile, bytes)])
+  const own = await settingsNeed(files, settingsFile, bytes)
+  const known = home === undefined ? [] : await homeNeeds(files, own.folder, home)
+  return await measureNeeds(files, [own, ...known])
 }
 
 /** Bytes that are to be written somewhere in a folder, which may not be there yet. */
@@ -85,6 +109,28 @@ interface Need {
 async function settingsNeed(files: Files, settingsFile: string, bytes: number): Promise<Need> {
   const lock = (await files.stat(lockPathOf(settingsFile)))?.allocatedBytes ?? 0
   return { folder: dirname(settingsFile), bytes: bytes + SETTINGS_ROOM - Math.min(lock, SETTINGS_ROOM) }
+}
+
+async function settingsNeeds(
+  files: Files,
+  { settings, registration, interrupted }: Inspection,
+  settingsBytes: number,
+  home: string,
+): Promise<Need[]> {
+  const own = await settingsNeed(files, settings.file, 4 * settingsBytes)
+  const isKnown = registration.registered || interrupted?.registered === true
+  return isKnown ? [own, ...(await homeNeeds(files, own.folder, home))] : [own]
+}
+
+/** The room for the settings of VirtualBox, where they are on another file system than those of the machine. */
+async function homeNeeds(files: Files, machineFolder: string, home: string): Promise<Need[]> {
+  const deviceOf = async (folder: string): Promise<bigint | undefined> => {
+    return (await files.stat(await existingFolder(files, folder)))?.device
+  }
+  if ((await deviceOf(machineFolder)) === (await deviceOf(home))) return []
+  const registry = await files.realPath(join(home, 'VirtualBox.xml'))
+  const { size = 0 } = (registry === undefined ? undefined : await files.stat(registry)) ?? {}
+  return [{ folder: home, bytes: 4 * size + SETTINGS_ROOM }]
 }
 
 async function measureNeeds(files: Files, needs: readonly Need[]): Promise<SpaceNeed[]> {

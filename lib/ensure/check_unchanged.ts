@@ -1,5 +1,6 @@
 import { VboxmergeError } from '../errors.ts'
 import { hashOf, type InspectedMachine } from '../machine/inspect.ts'
+import { isFileFormat } from '../machine/media_graph.ts'
 import { loadNeighbours } from '../machine/neighbours.ts'
 import { MAX_SETTINGS_BYTES } from '../machine/settings_document.ts'
 import { checkUnused, type UseContext } from './machine_use.ts'
@@ -18,6 +19,7 @@ export async function checkUnchanged(machine: InspectedMachine, context: UseCont
     throw changed(machine, `another program changed ${JSON.stringify(settings.file)}`)
   }
   for (const { medium, fileSize, mtimeNs } of images.values()) {
+    if (!isFileFormat(medium)) continue
     const stat = await files.stat(medium.path)
     // What an interrupted run had left to do to images has been done by now.
     if (journal !== undefined || (stat?.size === fileSize && stat.mtimeNs === mtimeNs)) continue

@@ -83,15 +83,19 @@ async function describePlan(
 
 async function estimateOf(
   { plan, choice, machine, read }: PreparedRun,
-  { files }: Pick<LookAhead, 'files'>,
+  { files, session }: Pick<LookAhead, 'files' | 'session'>,
 ): Promise<PlanInfo['estimate']> {
-  const space = await spaceNeeds(files, machine.inspection, machine.settingsBytes.length, plan).catch(
-    (error: unknown) => {
-      // Whoever may only read is told the rest.
-      if (isNotPermitted(error)) return []
-      throw error
-    },
-  )
+  const space = await spaceNeeds(
+    files,
+    machine.inspection,
+    machine.settingsBytes.length,
+    session.vboxUserHome,
+    plan,
+  ).catch((error: unknown) => {
+    // Whoever may only read is told the rest.
+    if (isNotPermitted(error)) return []
+    throw error
+  })
   return estimate(plan.steps, choice.name, read, space)
 }
 

@@ -248,7 +248,8 @@ class EnsureCloneRun {
       (total, disk) => total + disk.neededBytes,
       4 * machine.settingsBytes.length + nvram,
     )
-    const needs = await cloneSpaceNeeds(files, plan.place.settingsFile, bytes)
+    const home = machine.inspection.registration.registered ? this.#session.vboxUserHome : undefined
+    const needs = await cloneSpaceNeeds(files, plan.place.settingsFile, bytes, home)
     checkCloneSpace(machine.inspection.settings, needs)
     return needs
   }

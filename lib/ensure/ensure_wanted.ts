@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { checkWritable } from '../engine/check_writable.ts'
 import { applyPlan, type EngineWish } from '../engine/choose.ts'
 import type { DirectRun } from '../engine/direct/direct_run.ts'
 import { rememberCompaction } from '../engine/remember_compaction.ts'
@@ -8,7 +9,7 @@ import { userNumber } from '../machine/current_user.ts'
 import type { Inspection } from '../machine/inspection.ts'
 import { clearStaleLock, withLock } from '../machine/lock.ts'
 import { versionWarnings } from '../virtualbox/versions.ts'
-import { checkSpace, spaceNeeds } from './check_space.ts'
+import { checkSettingsSpace, checkSpace, spaceNeeds } from './check_space.ts'
 import { checkUnchanged } from './check_unchanged.ts'
 import { digestDisks } from './digest_disks.ts'
 import { estimate } from './estimate.ts'
@@ -162,7 +163,8 @@ class EnsureRun {
     const settingsBytes = machine.settingsBytes.length
     const isOurs = choice.name === 'direct'
     const { files } = this.#host
-    const space = isOurs ? await spaceNeeds(files, machine.inspection, settingsBytes, plan) : []
+    const { vboxUserHome } = this.#session
+    const space = isOurs ? await spaceNeeds(files, machine.inspection, settingsBytes, vboxUserHome, plan) : []
     return {
       ...(await this.#result(planned, planned, plan.steps)),
       after: plan.after,
@@ -236,7 +238,8 @@ class EnsureRun {
   }
 
   /** @param isShared Whether images share their place on the disk with a backup. */
-  async #checkRefusals({ machine, plan, choice }: PreparedRun, isShared = false): Promise<void> {
+  async #checkRefusals(prepared: PreparedRun, isShared = false): Promise<void> {
+    const { machine, plan, choice } = prepared
     const { files } = this.#host
     const { backup } = this.#options
     await checkUnused(machine.inspection, this.#useContext())
@@ -244,8 +247,14 @@ class EnsureRun {
       const { checkBackupPlace } = await import('../backup/make_backup.ts')
       await checkBackupPlace(files, machine.inspection, resolve(this.#host.cwd(), backup))
     }
-    if (choice.name === 'direct')
-      await checkSpace(files, machine.inspection, machine.settingsBytes.length, plan, isShared)
+    const { vboxUserHome } = this.#session
+    const settingsBytes = machine.settingsBytes.length
+    if (choice.name !== 'direct') {
+      await checkSettingsSpace(files, machine.inspection, settingsBytes, vboxUserHome)
+      return
+    }
+    await checkWritable(files, prepared)
+    await checkSpace(files, machine.inspection, settingsBytes, vboxUserHome, plan, isShared)
   }
 
   #useContext(): UseContext {

@@ -1,15 +1,16 @@
 import { resolve } from 'node:path'
 import { type MadeBackup, makeBackup, removeBackup } from '../backup/make_backup.ts'
 import { recordOf, writeState } from '../backup/run_record.ts'
-import { filesAtStake } from '../engine/files_at_stake.ts'
+import { type FileAtStake, filesAtStake } from '../engine/files_at_stake.ts'
 import { VboxmergeError } from '../errors.ts'
 import { inspect } from '../machine/inspect.ts'
 import type { Inspection } from '../machine/inspection.ts'
+import { isOwnStateFile } from '../machine/own_files.ts'
 import type { EnsureHost } from './host.ts'
 import { summarize } from './plan.ts'
 import type { PreparedRun } from './prepare.ts'
 import type { Progress } from './progress.ts'
-import type { Warning } from './result.ts'
+import type { EngineName, Warning } from './result.ts'
 import type { Session } from './session.ts'
 
 /** What keeping a backup needs beside the machine. */
@@ -32,11 +33,13 @@ export async function keepBackup(
   folder: string,
 ): Promise<MadeBackup> {
   const { inspection } = machine
+  const atStake = filesAtStake({ machine, plan, measured }, choice.name)
+  const keep = await keepable(host, inspection, atStake, choice.name)
   return await makeBackup({
     files: host.files,
     machine: inspection,
     before: summarize(inspection),
-    keep: filesAtStake({ machine, plan, measured }, choice.name),
+    keep,
     folder: resolve(host.cwd(), folder),
     vboxUserHome: session.vboxUserHome,
     now: host.now(),
@@ -44,6 +47,34 @@ export async function keepBackup(
     onProgress: (done, total) =>
       onProgress({ phase: 'backup', subject: inspection.settings.name, done, total, unit: 'bytes' }),
   })
+}
+
+/**
+ * Leaves out saved states and EFI variables outside of the machine's folders: our engine leaves them alone, and going back
+ * would not write there. VirtualBox deletes them with their snapshots.
+ */
+async function keepable(
+  { files }: EnsureHost,
+  { settings }: Inspection,
+  atStake: readonly FileAtStake[],
+  engine: EngineName,
+): Promise<FileAtStake[]> {
+  const kept: FileAtStake[] = []
+  for (const file of atStake) {
+    const { kind, path } = file
+    if (kind === 'image' || (await isOwnStateFile(files, settings, path, kind))) {
+      kept.push(file)
+    } else if (engine === 'virtualbox') {
+      const what = kind === 'saved_state' ? 'a saved state' : 'EFI variables'
+      throw new VboxmergeError(
+        'unsupported',
+        `Cannot make a backup of ${JSON.stringify(settings.name)}: it has ${what} outside of its folders, ` +
+          `${JSON.stringify(path)}, which VirtualBox may delete and which would not be put back there; choose ` +
+          'engine=direct, which leaves it alone, or do without the backup',
+      )
+    }
+  }
+  return kept
 }
 
 /**

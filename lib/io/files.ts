@@ -83,6 +83,11 @@ export interface Files {
   makeFolder(path: string, like?: FileStat): Promise<void>
   /** Returns once the names in this folder are on stable storage. */
   syncFolder(path: string): Promise<void>
+  /**
+   * Whether this user may write into a file, or make and remove files in a folder, as far as the system tells without trying.
+   * Deno does not tell without a further permission, so there everything may be written.
+   */
+  mayWrite(path: string): Promise<boolean>
   /** Bytes that this user can still write to the file system of `folder`. */
   freeSpace(folder: string): Promise<number>
   /**

@@ -14,6 +14,7 @@ export type FileOperation =
   | 'removeFolder'
   | 'makeFolder'
   | 'syncFolder'
+  | 'mayWrite'
   | 'freeSpace'
   | 'flushFileSystem'
   | 'fileStat'
@@ -79,6 +80,7 @@ export function interceptedFiles(files: Files, intercept: Interceptor): Files {
     makeFolder: (path, like) =>
       intercept({ operation: 'makeFolder', path }, () => files.makeFolder(path, like)),
     syncFolder: path => intercept({ operation: 'syncFolder', path }, () => files.syncFolder(path)),
+    mayWrite: path => intercept({ operation: 'mayWrite', path }, () => files.mayWrite(path)),
     freeSpace: path => intercept({ operation: 'freeSpace', path }, () => files.freeSpace(path)),
     flushFileSystem: path =>
       intercept({ operation: 'flushFileSystem', path }, () => files.flushFileSystem(path)),

@@ -1,5 +1,6 @@
 import { type BigIntStats, constants } from 'node:fs'
 import {
+  access,
   type FileHandle,
   link,
   lstat,
@@ -9,6 +10,7 @@ import {
   realpath,
   rename,
   rmdir,
+  stat,
   statfs,
   unlink,
 } from 'node:fs/promises'
@@ -90,11 +92,10 @@ export const realFiles: Files = {
   removeFolder: path => rmdir(path),
 
   makeFolder: async (path, like) => {
-    const first = await mkdir(path, { recursive: true })
+    const made = await makeWithParents(path)
+    const [first] = made
     if (first === undefined) return
-    for (let made = path; like !== undefined && made.length >= first.length; made = dirname(made)) {
-      await giveFolder(made, like)
-    }
+    if (like !== undefined) for (const folder of made) await giveFolder(folder, like)
     const above = dirname(first)
     for (let folder = dirname(path); folder.length >= above.length; folder = dirname(folder)) {
       await realFiles.syncFolder(folder)
@@ -113,6 +114,17 @@ export const realFiles: Files = {
       if (!['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(errorCode(error) ?? '')) throw error
     } finally {
       await handle.close()
+    }
+  },
+
+  mayWrite: async path => {
+    if (Reflect.has(globalThis, 'Deno')) return true
+    try {
+      await access(path, constants.W_OK)
+      return true
+    } catch (error) {
+      if (FORBIDDEN.has(errorCode(error) ?? '')) return false
+      throw error
     }
   },
 
@@ -138,6 +150,9 @@ export const realFiles: Files = {
  * (which Node does not even ask the system about).
  */
 const ABSENT = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG', 'ELOOP', 'ERR_INVALID_ARG_VALUE'])
+
+/** What it says of a path that this user may not write to: it is another's, fixed, or on a file system that is only read. */
+const FORBIDDEN = new Set(['EACCES', 'EPERM', 'EROFS', 'ETXTBSY'])
 
 async function orUndefined<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
@@ -252,6 +267,27 @@ async function writeFully(handle: FileHandle, buffer: Uint8Array, position: numb
     if (bytesWritten === 0) throw errnoError('ENOSPC', 'write')
     done += bytesWritten
   }
+}
+
+/**
+ * Makes a folder and its missing parents, and returns what it made, parents first. Node's own way to do that never ends
+ * where a folder is there in which none can be made (`/proc`).
+ */
+async function makeWithParents(path: string): Promise<string[]> {
+  let missing: unknown
+  try {
+    await mkdir(path)
+    return [path]
+  } catch (error) {
+    const code = errorCode(error)
+    if (code === 'EEXIST' && (await stat(path)).isDirectory()) return []
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    missing = error
+  }
+  const made = await makeWithParents(dirname(path))
+  if (made.length === 0) throw missing
+  await mkdir(path)
+  return [...made, path]
 }
 
 async function giveFolder(path: string, like: FileStat): Promise<void> {

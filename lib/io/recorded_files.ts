@@ -213,6 +213,12 @@ export class RecordedFiles implements Files {
     this.#note({ kind: 'syncFolder', path, inode: node.inode })
   }
 
+  async mayWrite(path: string): Promise<boolean> {
+    const node = findPlace(this.#tree, path, 'access', true).node
+    if (node === undefined) throw errnoError('ENOENT', 'access', path)
+    return (node.mode & 0o222) !== 0
+  }
+
   async freeSpace(folder: string): Promise<number> {
     if (findPlace(this.#tree, folder, 'statfs', true).node === undefined) {
       throw errnoError('ENOENT', 'statfs', folder)

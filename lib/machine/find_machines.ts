@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { errorCode } from '../io/errno.ts'
 import type { Files } from '../io/files.ts'
+import { withoutOldVersions } from './resolve_machine.ts'
 
 /** What a folder was found to hold. */
 export interface FoundMachines {
@@ -36,7 +37,7 @@ export async function findMachines(files: Files, folder: string): Promise<FoundM
       if (isInside && depth < MAX_DEPTH) open.push({ path: entry, depth: depth + 1 })
     }
   }
-  return { settingsFiles: settingsFiles.sort(), unreadable }
+  return { settingsFiles: await withoutOldVersions(files, settingsFiles.sort()), unreadable }
 }
 
 async function namesIn(files: Files, folder: string): Promise<readonly string[] | string> {

@@ -8,7 +8,7 @@ import type { FileStat, Files } from '../io/files.ts'
 import type { InspectedImage, Inspection, InterruptedRun, Problem, Relink } from './inspection.ts'
 import { type Journal, readJournal } from './journal.ts'
 import type { MachineSettings, Medium, Uuid } from './machine.ts'
-import { imagesInUse, indexMedia } from './media_graph.ts'
+import { imagesInUse, indexMedia, isFileFormat } from './media_graph.ts'
 import { loadNeighbours, type Neighbours } from './neighbours.ts'
 import { readSettings } from './read_settings.ts'
 import { MAX_SETTINGS_BYTES, parseSettings, settingsCorrupt } from './settings_document.ts'
@@ -173,6 +173,7 @@ async function inspectImage(
     const message = `the image ${describe(medium)} is encrypted; decrypt it first (VBoxManage encryptmedium)`
     return { ...found, problem: { code: 'image_encrypted', message } }
   }
+  if (!isFileFormat(medium)) return found
   if (stat === undefined) {
     const message = `the image ${describe(medium)} is missing; bring the file back, or detach the disk`
     return { ...found, problem: { code: 'image_missing', message } }

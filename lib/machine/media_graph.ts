@@ -35,6 +35,11 @@ export function indexMedia(registries: Iterable<readonly Medium[]>): Map<Uuid, M
   return media
 }
 
+/** Whether a medium is a file. That of an iSCSI target is on another computer, and its location is no path. */
+export function isFileFormat({ format }: Pick<Medium, 'format'>): boolean {
+  return format.toLowerCase() !== 'iscsi'
+}
+
 /** An image and its ancestors, lowest first; stops where the registries end or run in a circle. */
 export function chainOf(media: ReadonlyMap<Uuid, Medium>, image: Uuid): Medium[] {
   const chain: Medium[] = []

@@ -94,7 +94,10 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
       `Cannot find machine ${JSON.stringify(machine)}: there is no ${JSON.stringify(given)}${help}`,
     )
   }
-  if (stat.kind === 'file' && /\.vbox$/i.test(given)) return path
+  if (stat.kind === 'file' && /\.vbox$/i.test(given)) {
+    await refuseOldVersion(files, machine, path)
+    return path
+  }
   const [found, ...others] = stat.kind === 'folder' ? await settingsIn(files, path) : []
   if (found === undefined) {
     const what = stat.kind === 'folder' ? 'holds no .vbox file' : 'is no .vbox file and no folder'
@@ -120,7 +123,49 @@ async function isLink(files: Files, path: string): Promise<boolean> {
 
 async function settingsIn(files: Files, folder: string): Promise<string[]> {
   const names = await files.list(folder)
-  return names.filter(name => /\.vbox$/i.test(name)).map(name => join(folder, name))
+  const found = names.filter(name => /\.vbox$/i.test(name)).map(name => join(folder, name))
+  return await withoutOldVersions(files, found)
+}
+
+/** `web-1.16-linux.vbox` beside `web.vbox`. */
+const OLD_VERSION = /-1\.\d{1,3}-[a-z]+(?=\.vbox$)/i
+
+/**
+ * Leaves out the copies that VirtualBox makes of settings before it raises their version. They name the machine's images,
+ * as they were at that time.
+ *
+ * @param paths Of `.vbox` files.
+ */
+export async function withoutOldVersions(files: Files, paths: readonly string[]): Promise<string[]> {
+  const all = new Set(paths)
+  const kept: string[] = []
+  for (const path of paths) {
+    const present = path.replace(OLD_VERSION, '')
+    const isOld = present !== path && all.has(present) && (await isSameMachine(files, path, present))
+    if (!isOld) kept.push(path)
+  }
+  return kept
+}
+
+async function isSameMachine(files: Files, one: string, other: string): Promise<boolean> {
+  try {
+    return (await identityOf(files, one)).id === (await identityOf(files, other)).id
+  } catch {
+    // Whatever cannot be read is to be shown with what is wrong with it.
+    return false
+  }
+}
+
+/** Work on such a copy would take images away from the machine. */
+async function refuseOldVersion(files: Files, machine: string, path: string): Promise<void> {
+  const present = path.replace(OLD_VERSION, '')
+  if (present === path || (await files.stat(present)) === undefined) return
+  if (!(await isSameMachine(files, path, present))) return
+  throw new VboxmergeError(
+    'machine_ambiguous',
+    `Cannot choose machine ${JSON.stringify(machine)}: it is the copy that VirtualBox made of its settings before it ` +
+      `raised their version; name ${JSON.stringify(present)} instead`,
+  )
 }
 
 function hitsById(machine: string, machines: readonly RegisteredMachine[]): Hit[] {

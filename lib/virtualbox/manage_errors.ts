@@ -100,6 +100,9 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   machine_not_off: 'shut it down first',
 }
 
+const AFTER_CRASH =
+  'run the same command again, which looks at what VirtualBox left; where it breaks down each time, choose engine=direct'
+
 /** The code of this project for a failed call. */
 export function codeOf(failure: ManageFailure): ErrorCode {
   return isLocked(failure) ? 'machine_locked' : (CODES.get(failure.hresult ?? 0) ?? 'engine_failed')
@@ -115,7 +118,8 @@ export function errorOf(
   failure: ManageFailure,
   code: ErrorCode = codeOf(failure),
 ): VboxmergeError {
-  const advice = ADVICE[code]
+  const { exitCode } = failure
+  const advice = ADVICE[code] ?? (exitCode === null || exitCode > 128 ? AFTER_CRASH : undefined)
   return new VboxmergeError(
     code,
     `Cannot ${action}: VBoxManage says "${failure.text || 'nothing'}" and ${endingOf(failure)}` +

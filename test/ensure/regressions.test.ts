@@ -1,5 +1,5 @@
 // Machines that were lost, or all but lost, while this program was attacked with a real VirtualBox.
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ensureCompacted } from '../../lib/ensure/compacted.ts'
@@ -142,4 +142,18 @@ t.test('a machine that another VirtualBox holds in memory is refused, registered
     await t.resolves(look(service({ HOME: folder })), 'one that does not know it')
     await t.resolves(look(service({})), 'one of which nothing is known')
   }
+})
+
+t.test('a disk on an iSCSI target is no missing file, and in no way', async t => {
+  const { home, made } = await setUp(t, { disks: [{}, { type: 'Writethrough' }], snapshots: ['one', 'two'] })
+  const path = made.images.find(({ path }) => path.endsWith('disk1.vdi'))?.path ?? ''
+  await rm(path)
+  const text = await readFile(made.settingsFile, 'utf8')
+  const location = 'location="10.0.0.5|iqn.2008-04.com.sun:02:aabbcc" format="iSCSI"'
+  await writeFile(made.settingsFile, text.replace('location="disk1.vdi" format="VDI"', location))
+  const options = { vboxUserHome: home, freeSpace: 'keep' } as const
+  const done = await ensureGoldenImage(made.settingsFile, options)
+  t.equal(done.changed, true)
+  t.equal((await ensureGoldenImage(made.settingsFile, options)).changed, false)
+  t.match(await readFile(made.settingsFile, 'utf8'), location)
 })

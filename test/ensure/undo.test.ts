@@ -297,3 +297,23 @@ async function put(files: RecordedFiles, path: string, content: string | Uint8Ar
   await file.write(typeof content === 'string' ? new TextEncoder().encode(content) : content, 0)
   await file.close()
 }
+
+t.test('a saved state outside of the folders stays there, and is in no way of going back', async t => {
+  const files = new RecordedFiles()
+  const spec: MachineSpec = { ...chain, snapshots: ['one', { name: 'two', saved: true }] }
+  const made = await makeMachine(files, '/machine', spec)
+  const state = made.snapshot('two').stateFile ?? ''
+  await files.makeFolder('/elsewhere')
+  await files.rename(`/machine/${state}`, '/elsewhere/adopted.sav')
+  const settings = await files.open(made.settingsFile, 'write')
+  const text = new TextDecoder().decode(await files.readFile(made.settingsFile, 1e6))
+  const moved = new TextEncoder().encode(text.replace(state, '/elsewhere/adopted.sav'))
+  await settings.write(moved, 0)
+  await settings.truncate(moved.length)
+  await settings.close()
+  const before = await contentOf(files)
+  t.ok((await runWithBackup(files, made.settingsFile, WANTED.merged)).changed)
+  t.ok(await files.stat('/elsewhere/adopted.sav'))
+  t.ok((await goBack(files)).changed)
+  t.same(differences(before, await contentOf(files)), [])
+})

@@ -36,3 +36,26 @@ t.test('images of no state stay the machine’s own', { skip: skipWithoutVirtual
   t.equal(await imagesIn(settingsFile), 6)
   t.match(await runCli(virtualBox, 'snapshot', name, '--snapshot-name', 'd', '--engine', 'direct'), /^0 /)
 })
+
+t.test(
+  'a machine that has a linked clone needs no one else to be opened',
+  { skip: skipWithoutVirtualBox },
+  async t => {
+    t.setTimeout(120_000)
+    const virtualBox = await startVirtualBox(t)
+    const { name, settingsFile } = await virtualBox.createMachine('web', [4])
+    await virtualBox.run('snapshot', name, 'take', 'a')
+    const link = ['--snapshot', 'a', '--options', 'link', '--name', 'copy', '--register']
+    await virtualBox.run('clonevm', name, ...link)
+    const own = new Set((await readFile(settingsFile, 'utf8')).match(/<HardDisk uuid="[^"]*"/g))
+    t.match(await runCli(virtualBox, 'snapshot', name), /^0 .*virtualbox engine: .*the machine "copy" reads/s)
+    // Saving the settings again is when VirtualBox would leave their images to the clone.
+    await virtualBox.run('setextradata', name, 'saved', 'again')
+    const now = new Set((await readFile(settingsFile, 'utf8')).match(/<HardDisk uuid="[^"]*"/g))
+    t.same(
+      [...own].filter(image => !now.has(image)),
+      [],
+    )
+    t.equal(now.size, own.size + 1)
+  },
+)

@@ -224,3 +224,13 @@ t.test('a position below zero is refused, not taken for "here"', async t => {
   t.equal((await file.stat()).size, 0)
   await file.close()
 })
+
+t.test(
+  'makeFolder() ends where no folder can be made',
+  { skip: process.platform !== 'linux' && 'needs /proc', timeout: 10_000 },
+  async t => {
+    await t.rejects(realFiles.makeFolder('/proc/vboxmerge/a/b'), { code: /^(ENOENT|EACCES)$/ })
+    await t.rejects(realFiles.makeFolder('/proc/version/a'), { code: 'ENOTDIR' })
+    await t.rejects(realFiles.makeFolder('/proc/version'), { code: 'EEXIST' })
+  },
+)

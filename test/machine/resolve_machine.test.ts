@@ -2,6 +2,7 @@ import { link, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { realFiles } from '../../lib/io/real_files.ts'
+import { findMachines } from '../../lib/machine/find_machines.ts'
 import { type ResolvedMachine, resolveMachine } from '../../lib/machine/resolve_machine.ts'
 import { encodeAttribute } from '../../lib/machine/xml/xml_text.ts'
 import { settingsText, testUuid } from '../fixtures/settings_text.ts'
@@ -193,4 +194,22 @@ t.test('resolveMachine() does not go on with a registry that cannot be read', as
   await write('cwd/web/web.vbox', 1, 'web')
   await writeFile(join(folder, 'registry/VirtualBox.xml'), '')
   await t.rejects(resolve('web'), { code: 'settings_corrupt' })
+})
+
+t.test('resolveMachine() passes over copies of older settings versions', async t => {
+  const { folder, write, resolve } = await place(t)
+  const settingsFile = await write('cwd/web/web.vbox', 1, 'web')
+  const old = await write('cwd/web/web-1.16-linux.vbox', 1, 'web')
+  t.strictSame(await resolve('web'), { settingsFile })
+  t.strictSame(await resolve('./web'), { settingsFile })
+  t.same((await findMachines(realFiles, folder)).settingsFiles, [settingsFile])
+  const message = /is the copy that VirtualBox made of its settings .*; name ".*\/web\/web\.vbox" instead/
+  await t.rejects(resolve(old), { code: 'machine_ambiguous', message })
+
+  const other = await write('cwd/web/web-1.16-windows.vbox', 2, 'another machine')
+  t.strictSame(await resolve(other), { settingsFile: other })
+  await t.rejects(resolve('./web'), { code: 'machine_ambiguous' }, 'another machine')
+  await rm(other)
+  await rm(settingsFile)
+  t.strictSame(await resolve(old), { settingsFile: old }, 'all that is left')
 })

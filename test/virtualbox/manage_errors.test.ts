@@ -83,6 +83,6 @@ t.test('errorOf() cannot be made to write to the terminal', async t => {
   if (failure === undefined) return
   const { message } = errorOf('delete snapshot "x"', failure)
   t.match(message, 'Cannot delete snapshot "x": VBoxManage says "a\\x1b[2J\\u202eb" and exits with 1')
-  t.match(errorOf('do it', { ...failure, exitCode: 133 }).message, /crashed/)
+  t.match(errorOf('do it', { ...failure, exitCode: 133 }).message, /crashed; run the same command again/)
   t.match(errorOf('do it', { ...failure, exitCode: null }).message, /ended by a signal/)
 })

@@ -107,6 +107,7 @@ async function workOnFiles(
     await commits.prepareFirst()
     await commits.prepareSecond(second)
     signal?.throwIfAborted()
+    for (const { paths } of prepared.measured.folds) await tryToOpen(files, paths.range[0] ?? '')
     await run.checkUnchanged(prepared)
   } catch (error) {
     progress.undone = await isUndone(files, settings, journal)
@@ -126,6 +127,12 @@ async function workOnFiles(
   await relinkChildren(files, indexMedia([committed.media]), journal.relinks)
   await deletePending(files, settings.file)
   return { settings: committed, journal }
+}
+
+/** Finds out what an image refuses before the first commit: afterwards the snapshots are off the settings. */
+async function tryToOpen(files: Files, target: string): Promise<void> {
+  const file = await files.open(target, 'write')
+  await file.close()
 }
 
 /** Removes what a run wrote that made no commit. Where that fails, too, its journal has to stay for the next run. */
