@@ -47,6 +47,22 @@ function resolveReference(body: string): string {
   return character
 }
 
+/**
+ * Moves the line that starts at the end of a piece of white space by `columns` to the right, or to the left when
+ * negative, but not over its start. What is no white space, or has no line, stays as it is.
+ */
+export function shiftLine(raw: string, columns: number): string {
+  const start = raw.lastIndexOf('\n') + 1
+  if (columns === 0 || start === 0 || !isBlankText(raw)) return raw
+  if (columns > 0) return raw + ' '.repeat(columns)
+  return raw.slice(0, Math.max(start, raw.length + columns))
+}
+
+/** Tells whether a text consists of nothing but white space. */
+export function isBlankText(raw: string): boolean {
+  return /^[ \t\r\n]*$/.test(raw)
+}
+
 const REFERENCES: ReadonlyMap<string, string> = new Map([
   ['&', '&amp;'],
   ['<', '&lt;'],

@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
 import t from 'tap'
 import { parseXml } from '../../../lib/machine/xml/parse_xml.ts'
+import { serializeXml } from '../../../lib/machine/xml/write_xml.ts'
 import {
   copyFor,
   createElement,
@@ -15,11 +17,12 @@ import {
 import {
   childElement,
   eachElement,
-  serializeXml,
   type XmlDocument,
   type XmlElement,
   type XmlStyle,
 } from '../../../lib/machine/xml/xml_tree.ts'
+
+const parsed = (text: string): XmlDocument => parseXml(Buffer.from(text))
 
 const STYLE: XmlStyle = { eol: '\n', quote: '"', beforeClose: '', ascii: true }
 
@@ -29,7 +32,7 @@ function find(xml: XmlDocument, name: string): XmlElement {
 }
 
 function edited(text: string, edit: (xml: XmlDocument) => void): string {
-  const xml = parseXml(text)
+  const xml = parsed(text)
   edit(xml)
   return serializeXml(xml)
 }
@@ -47,8 +50,8 @@ t.test('setAttribute() keeps place, quotes and, for the same value, the spelling
 
 t.test('getAttribute() and removeAttribute() look at exact names', async t => {
   const text = '<a B="1" b="&lt;&#10;" bb="3"/>'
-  t.equal(getAttribute(parseXml(text).root, 'b'), '<\n')
-  t.equal(getAttribute(parseXml(text).root, 'c'), undefined)
+  t.equal(getAttribute(parsed(text).root, 'b'), '<\n')
+  t.equal(getAttribute(parsed(text).root, 'c'), undefined)
   t.equal(
     edited(text, ({ root }) => removeAttribute(root, 'b')),
     '<a B="1" bb="3"/>',
@@ -124,7 +127,7 @@ t.test('copyFor() and shiftContent() move lines of markup, not of text', async t
 })
 
 t.test('indentOf() tells where the line starts', async t => {
-  const xml = parseXml('<a>\r\n \t<b/><c><d/></c></a>')
+  const xml = parsed('<a>\r\n \t<b/><c><d/></c></a>')
   t.equal(indentOf(find(xml, 'b')), ' \t')
   t.equal(indentOf(find(xml, 'd')), '    ', 'an element without a line is taken for one')
   t.equal(indentOf(xml.root), '')
