@@ -1,5 +1,4 @@
 import { Buffer } from 'node:buffer'
-import { createHash } from 'node:crypto'
 import { VboxmergeError } from '../errors.ts'
 import { parseXml } from './xml/parse_xml.ts'
 import { xmlPieces } from './xml/write_xml.ts'
@@ -80,13 +79,6 @@ export function* settingsPieces(doc: SettingsDocument): Generator<Uint8Array> {
 /** Writes a document as bytes. */
 export function serializeSettings(doc: SettingsDocument): Uint8Array {
   return Buffer.concat([...settingsPieces(doc)])
-}
-
-/** The SHA-256 of a document's bytes, in lower-case hexadecimal. */
-export function hashSettings(doc: SettingsDocument): string {
-  const hash = createHash('sha256')
-  for (const piece of settingsPieces(doc)) hash.update(piece)
-  return hash.digest('hex')
 }
 
 /** A failure that says what is wrong with a settings file and where VirtualBox keeps the one before. */
