@@ -18,10 +18,7 @@ import { getAttribute } from './xml/xml_edit.ts'
 import { decodeText } from './xml/xml_text.ts'
 import { childElement, childElements, type XmlElement } from './xml/xml_tree.ts'
 
-/**
- * More than VirtualBox itself bears, of snapshots and of attached disks in all states together; what is planned for
- * them takes time that grows with their square.
- */
+/** More than VirtualBox itself bears, of snapshots and of attached disks in all states together. */
 const MOST_SNAPSHOTS = 2000
 const MOST_ATTACHMENTS = 8000
 
