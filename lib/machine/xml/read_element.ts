@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { readMarkup, readStartTag } from './read_tag.ts'
 import { BYTE, nameEnd, textOf } from './xml_bytes.ts'
-import { shiftLine } from './xml_text.ts'
+import { type LineShift, NO_SHIFT, shiftedBy, shiftLine } from './xml_text.ts'
 import type { UnreadElement, XmlAttribute, XmlElement, XmlLeaf, XmlNode } from './xml_tree.ts'
 
 const FIELDS = 4
@@ -67,14 +67,19 @@ export class ReadElement implements XmlElement, UnreadElement {
   parent: XmlElement | undefined
   readonly #source: XmlSource
   readonly #number: number
-  #columns: number
+  #shift: LineShift
   #content: Content | undefined
 
-  /** @param columns by how much the lines of its content are to be moved to the right */
-  constructor(source: XmlSource, number: number, parent: XmlElement | undefined, columns = 0) {
+  /** @param shift how the lines of its content are to be moved */
+  constructor(
+    source: XmlSource,
+    number: number,
+    parent: XmlElement | undefined,
+    shift: LineShift = NO_SHIFT,
+  ) {
     this.#source = source
     this.#number = number
-    this.#columns = columns
+    this.#shift = shift
     this.parent = parent
     const start = source.places.startOf(number) + 1
     this.name = textOf(source.bytes, start, nameEnd(source.bytes, start))
@@ -86,16 +91,16 @@ export class ReadElement implements XmlElement, UnreadElement {
 
   get bytes(): Uint8Array | undefined {
     const { bytes, places } = this.#source
-    if (this.#columns !== 0) return undefined
+    if (this.#shift.left + this.#shift.right > 0) return undefined
     return bytes.subarray(places.startOf(this.#number), places.endOf(this.#number))
   }
 
   copy(parent: XmlElement | undefined): XmlElement {
-    return new ReadElement(this.#source, this.#number, parent, this.#columns)
+    return new ReadElement(this.#source, this.#number, parent, this.#shift)
   }
 
   shift(columns: number): void {
-    this.#columns += columns
+    this.#shift = shiftedBy(this.#shift, columns)
   }
 
   get attributes(): readonly XmlAttribute[] {
@@ -150,24 +155,24 @@ export class ReadElement implements XmlElement, UnreadElement {
     const { places } = this.#source
     const [first, behind] = [this.#number + 1, places.nextOf(this.#number)]
     // Lines are those of elements; white space in an element without any is its text.
-    const columns = first < behind ? this.#columns : 0
+    const shift = first < behind ? this.#shift : NO_SHIFT
     const children: XmlNode[] = []
     let at = start
     for (let child = first; child < behind; child = places.nextOf(child)) {
-      this.#pushLeaves(children, at, places.startOf(child), columns)
-      children.push(new ReadElement(this.#source, child, this, this.#columns))
+      this.#pushLeaves(children, at, places.startOf(child), shift)
+      children.push(new ReadElement(this.#source, child, this, this.#shift))
       at = places.endOf(child)
     }
-    this.#pushLeaves(children, at, end, columns)
+    this.#pushLeaves(children, at, end, shift)
     return children
   }
 
-  #pushLeaves(children: XmlNode[], start: number, end: number, columns: number): void {
+  #pushLeaves(children: XmlNode[], start: number, end: number, shift: LineShift): void {
     const { bytes } = this.#source
     for (let at = start; at < end; ) {
       const isText = bytes[at] !== BYTE.less
       const { kind, end: behind } = isText ? textAt(bytes, at) : readMarkup(bytes, at)
-      children.push(new ReadLeaf(bytes, kind, at, behind).shifted(columns))
+      children.push(new ReadLeaf(bytes, kind, at, behind, shift))
       at = behind
     }
   }
@@ -184,22 +189,22 @@ class ReadLeaf implements XmlLeaf {
   readonly #bytes: Buffer
   readonly #start: number
   readonly #end: number
-  readonly #columns: number
+  readonly #shift: LineShift
 
-  constructor(bytes: Buffer, kind: XmlLeaf['kind'], start: number, end: number, columns = 0) {
+  constructor(bytes: Buffer, kind: XmlLeaf['kind'], start: number, end: number, shift: LineShift) {
     this.kind = kind
     this.#bytes = bytes
     this.#start = start
     this.#end = end
-    this.#columns = columns
+    this.#shift = shift
   }
 
   get raw(): string {
-    return shiftLine(textOf(this.#bytes, this.#start, this.#end), this.#columns)
+    const raw = textOf(this.#bytes, this.#start, this.#end)
+    return this.kind === 'text' ? shiftLine(raw, this.#shift) : raw
   }
 
   shifted(columns: number): XmlLeaf {
-    if (columns === 0 || this.kind !== 'text') return this
-    return new ReadLeaf(this.#bytes, this.kind, this.#start, this.#end, this.#columns + columns)
+    return new ReadLeaf(this.#bytes, this.kind, this.#start, this.#end, shiftedBy(this.#shift, columns))
   }
 }

@@ -1,4 +1,4 @@
-import { decodeAttribute, encodeAttribute, shiftLine } from './xml_text.ts'
+import { decodeAttribute, encodeAttribute, NO_SHIFT, shiftedBy, shiftLine } from './xml_text.ts'
 import {
   childElements,
   cloneElement,
@@ -163,7 +163,9 @@ export function copyFor(element: XmlElement, indent: string): XmlElement {
 }
 
 function shiftBlank(node: XmlLeaf, columns: number): XmlLeaf {
-  return node.shifted?.(columns) ?? { kind: node.kind, raw: shiftLine(node.raw, columns) }
+  return (
+    node.shifted?.(columns) ?? { kind: node.kind, raw: shiftLine(node.raw, shiftedBy(NO_SHIFT, columns)) }
+  )
 }
 
 /** What starts the line of an element; nothing when it has no line of its own. */
