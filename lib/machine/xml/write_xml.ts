@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { StartTag } from './read_tag.ts'
-import { isElement, type XmlDocument, type XmlElement, type XmlNode } from './xml_tree.ts'
+import { isElement, passingCopy, type XmlDocument, type XmlNode } from './xml_tree.ts'
 
 /** Bytes of a piece of what is written. */
 const PIECE = 2 ** 20
@@ -55,8 +55,7 @@ function* eachPart(xml: XmlDocument): Generator<string | Uint8Array> {
     else if (!isElement(item)) yield item.raw
     else if (item.unread?.bytes !== undefined) yield item.unread.bytes
     else {
-      // The element itself stays unread, so that what is made of it here can go at once.
-      const element: XmlElement = item.unread?.copy(undefined) ?? item
+      const element = passingCopy(item)
       yield startTagText(element, element.endTag === undefined)
       if (element.endTag === undefined) continue
       waiting.push(element.endTag)

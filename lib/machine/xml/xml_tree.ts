@@ -116,6 +116,14 @@ export function cloneElement(element: XmlElement): XmlElement {
   return copy
 }
 
+/**
+ * Returns an element with the same content, without a parent, to be looked into once: while the element itself is
+ * unread, what is made of it goes with the copy.
+ */
+export function passingCopy(element: XmlElement): XmlElement {
+  return element.unread?.copy(undefined) ?? element
+}
+
 /** Copies a whole text, so that the copy can be edited. */
 export function cloneDocument(xml: XmlDocument): XmlDocument {
   return { ...xml, root: cloneElement(xml.root) }
