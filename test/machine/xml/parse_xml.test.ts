@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { DOMParser, type Element, onWarningStopParsing } from '@xmldom/xmldom'
 import t from 'tap'
 import { MAX_DEPTH, parseXml } from '../../../lib/machine/xml/parse_xml.ts'
-import { serializeXml } from '../../../lib/machine/xml/write_xml.ts'
+import { serializeXml, xmlPieces } from '../../../lib/machine/xml/write_xml.ts'
 import { decodeAttribute } from '../../../lib/machine/xml/xml_text.ts'
 import {
   childElements,
@@ -87,6 +87,37 @@ t.test('parseXml() names the line', async t => {
   t.throws(() => parsed('<a>\n\n<b></c>\n</a>'), {
     message: 'line 3: there is "</c" where "</b>" was to come',
   })
+})
+
+t.test('parseXml() finds characters wherever they lie in a long text', async t => {
+  const piece = 64 * 1024
+  for (const at of [piece - 4, piece - 3, piece - 2, piece - 1, piece, 2 * piece - 1]) {
+    for (const character of ['é', '€', '😀']) {
+      const text = `<a>${'\n'.repeat(at - 3)}${character}</a>`
+      t.equal(serializeXml(parsed(text)), text)
+      const bytes = Buffer.from(text)
+      t.throws(() => parseXml(bytes.subarray(0, at + 1)), { message: /UTF-8/ }, 'cut')
+      bytes[at] = 0xff
+      t.throws(() => parseXml(bytes), { message: /UTF-8/ })
+    }
+    const wrong = `<a>${'\n'.repeat(at - 3)}é\x01</a>`
+    t.throws(() => parsed(wrong), { message: `line ${at - 2}: there is a character that XML forbids` })
+  }
+  for (const bytes of [[0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80]]) {
+    const text = Buffer.concat([Buffer.from('<a>'), Buffer.from(bytes), Buffer.from('</a>')])
+    t.throws(() => parseXml(text), { message: /UTF-8/ })
+  }
+})
+
+t.test('xmlPieces() yields all of a long text, whether it was looked into or not', async t => {
+  const text = `<a><b c="d">${'x'.repeat(2_500_000)}</b>\n<e>${'é'.repeat(700_000)}</e></a>`
+  const xml = parsed(text)
+  for (const seen of [0, 3]) {
+    t.equal(seen === 0 ? 0 : [...eachElement(xml.root)].length, seen)
+    const pieces = [...xmlPieces(xml)]
+    t.equal(Buffer.concat(pieces).toString(), text)
+    t.ok(pieces.length === 4 && pieces.every(({ length }) => length <= 2 ** 20))
+  }
 })
 
 t.test('parseXml() reads deep trees and refuses bottomless ones', async t => {

@@ -16,11 +16,13 @@ import {
 } from '../../../lib/machine/xml/xml_edit.ts'
 import {
   childElement,
+  cloneDocument,
   eachElement,
   type XmlDocument,
   type XmlElement,
   type XmlStyle,
 } from '../../../lib/machine/xml/xml_tree.ts'
+import { testRandom } from '../../fixtures/test_run.ts'
 
 const parsed = (text: string): XmlDocument => parseXml(Buffer.from(text))
 
@@ -124,6 +126,25 @@ t.test('copyFor() and shiftContent() move lines of markup, not of text', async t
     '<a>\n<b>\n <c>d\n  e</c>\n <f>\n    </f>\n</b>\n</a>',
     'never over the start of the line',
   )
+})
+
+t.test('shiftContent() comes to the same whether or not somebody looked inside', async t => {
+  const text = '<a>\n  <b>\n    <c>\n \t<d>e\n f</d><!-- g\n -->\n  </c>\n\n</b>\n  <h/>\n</a>'
+  const random = testRandom(t)
+  for (let round = 0; round < 200; round++) {
+    const [unread, read] = [parsed(text), parsed(text)]
+    const moves = Array.from({ length: 1 + random.below(4) }, () => random.below(13) - 6)
+    for (const columns of moves) {
+      for (const element of eachElement(read.root)) t.ok(element.children)
+      shiftContent(read.root, columns)
+      shiftContent(unread.root, columns)
+    }
+    const copy = cloneDocument(unread)
+    t.ok(unread.root.unread !== undefined && copy.root.unread !== undefined)
+    t.equal(serializeXml(unread), serializeXml(read), moves.join(', '))
+    for (const element of eachElement(copy.root)) t.ok(element.children)
+    t.equal(serializeXml(copy), serializeXml(read), 'also a copy that is looked into afterwards')
+  }
 })
 
 t.test('indentOf() tells where the line starts', async t => {
