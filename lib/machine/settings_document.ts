@@ -70,7 +70,10 @@ export function parseVirtualBoxXml(bytes: Uint8Array, file: string): SettingsDoc
   return { file, byteOrderMark, style: styleOf(text, xml), xml }
 }
 
-/** Yields a document's bytes in pieces of about a MiB; without an edit these are the bytes it was read from. */
+/**
+ * Yields a document's bytes in pieces of at most a MiB; without an edit these are the bytes it was read from. The memory
+ * of a piece is used again for the next one.
+ */
 export function* settingsPieces(doc: SettingsDocument): Generator<Uint8Array> {
   if (doc.byteOrderMark) yield BYTE_ORDER_MARK
   yield* xmlPieces(doc.xml)
@@ -78,7 +81,7 @@ export function* settingsPieces(doc: SettingsDocument): Generator<Uint8Array> {
 
 /** Writes a document as bytes. */
 export function serializeSettings(doc: SettingsDocument): Uint8Array {
-  return Buffer.concat([...settingsPieces(doc)])
+  return Buffer.concat(Array.from(settingsPieces(doc), piece => Buffer.from(piece)))
 }
 
 /** A failure that says what is wrong with a settings file and where VirtualBox keeps the one before. */

@@ -7,22 +7,21 @@ const PIECE = 2 ** 20
 
 /** Writes a tree as text. */
 export function serializeXml(xml: XmlDocument): string {
-  return Buffer.concat([...xmlPieces(xml)]).toString('utf8')
+  return Buffer.concat(Array.from(xmlPieces(xml), piece => Buffer.from(piece))).toString('utf8')
 }
 
 /**
  * Yields the bytes of a tree's text in pieces of a MiB and a last one that may be shorter: settings can have 60 MiB, and
- * need not be held twice.
+ * need not be held twice. The memory of a piece is used again for the next one.
  */
 export function* xmlPieces(xml: XmlDocument): Generator<Uint8Array> {
-  let piece = Buffer.alloc(0)
+  const piece = Buffer.allocUnsafeSlow(PIECE)
   let used = 0
   for (const part of eachPart(xml)) {
     const bytes = typeof part === 'string' ? Buffer.from(part) : part
     for (let at = 0; at < bytes.length; ) {
       if (used === piece.length) {
-        if (used > 0) yield piece
-        piece = Buffer.allocUnsafeSlow(PIECE)
+        yield piece
         used = 0
       }
       const taken = Math.min(bytes.length - at, piece.length - used)
