@@ -36,10 +36,10 @@ async function writeStamps(files: Files, prepared: Prepared, session: Session): 
     return
   }
   await withLock(files, settings.file, { timeout: 0 }, async () => {
-    const before = parseSettings(prepared.machine.settingsBytes, settings.file)
-    let next = before
+    const { inspection, settingsBytes } = prepared.machine
+    let next = parseSettings(settingsBytes, settings.file)
     for (const [name, value] of stamps) next = setExtraData(next, name, value)
-    const commits = new Commits(files, settings.file, prepared.machine.settingsBytes, next)
+    const commits = new Commits(files, settings.file, inspection.settingsHash, next)
     await commits.prepareFirst()
     await commits.commitFirst()
   })

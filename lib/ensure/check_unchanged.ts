@@ -1,8 +1,8 @@
 import { VboxmergeError } from '../errors.ts'
-import { hashOf, type InspectedMachine } from '../machine/inspect.ts'
+import type { InspectedMachine } from '../machine/inspect.ts'
 import { isFileFormat } from '../machine/media_graph.ts'
 import { loadNeighbours } from '../machine/neighbours.ts'
-import { MAX_SETTINGS_BYTES } from '../machine/settings_document.ts'
+import { hashSettingsFile } from '../machine/settings_hash.ts'
 import { checkUnused, type UseContext } from './machine_use.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function checkUnchanged(machine: InspectedMachine, context: UseCont
   const { inspection, journal } = machine
   const { settings, settingsHash, images, registration } = inspection
   const { files, vboxUserHome } = context
-  if (hashOf(await files.readFile(settings.file, MAX_SETTINGS_BYTES)) !== settingsHash) {
+  if ((await hashSettingsFile(files, settings.file)) !== settingsHash) {
     throw changed(machine, `another program changed ${JSON.stringify(settings.file)}`)
   }
   for (const { medium, fileSize, mtimeNs } of images.values()) {

@@ -1,6 +1,6 @@
 import { VboxmergeError } from '../errors.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import type { Medium } from '../machine/machine.ts'
+import type { Medium, Uuid } from '../machine/machine.ts'
 import { dropUnread, hasLoneBase, movedState, settleNewLeaves } from './plan_restore.ts'
 import type { SnapshotRef, Warning } from './result.ts'
 import {
@@ -10,10 +10,12 @@ import {
   describeMedium,
   foldInto,
   groupOf,
+  hasReaders,
   type ImageGroup,
   isAttached,
   type ModelSnapshot,
   refOf,
+  removeSnapshot,
   type StateModel,
   strangersOf,
   subtree,
@@ -37,9 +39,10 @@ export function selectSnapshots(
   const isPart = wanted.skip > 0 || Number.isFinite(wanted.count)
   const first = wanted.skip + (isPart && isShield(machine, model, branch[0], wanted, restored) ? 1 : 0)
   const selected = branch.slice(first, first + wanted.count)
+  const ids = idsOf(branch)
   if (wanted.branches === 'discard') return selected
   for (const [index, snapshot] of selected.entries()) {
-    const others = otherChildren(model, branch, snapshot)
+    const others = otherChildren(model, ids, snapshot)
     if (others.length === 0) continue
     const found = describeFork(machine, model, snapshot, others)
     if (wanted.branches === 'refuse') {
@@ -78,10 +81,14 @@ function isShield(
 
 function otherChildren(
   model: StateModel,
-  branch: readonly ModelSnapshot[],
+  branch: ReadonlySet<Uuid>,
   snapshot: ModelSnapshot,
 ): ModelSnapshot[] {
-  return childSnapshots(model, snapshot.id).filter(child => !branch.includes(child))
+  return childSnapshots(model, snapshot.id).filter(child => !branch.has(child.id))
+}
+
+function idsOf(snapshots: readonly ModelSnapshot[]): Set<Uuid> {
+  return new Set(snapshots.map(({ id }) => id))
 }
 
 function describeFork(
@@ -111,14 +118,14 @@ function describeFork(
  * Returns their snapshots, children before parents.
  */
 export function discardOtherBranches(model: StateModel, selected: readonly ModelSnapshot[]): SnapshotRef[] {
-  const branch = currentBranch(model)
+  const branch = idsOf(currentBranch(model))
   const gone = selected.flatMap(snapshot =>
     otherChildren(model, branch, snapshot).flatMap(other => subtree(model, other.id)),
   )
   // Parents come before children in a subtree, and newer forks before older ones.
   gone.reverse()
   for (const snapshot of gone) {
-    model.snapshots.delete(snapshot.id)
+    removeSnapshot(model, snapshot)
     for (const image of snapshot.images) dropUnread(model, image)
   }
   return gone.map(refOf)
@@ -157,10 +164,7 @@ export function mergeSnapshots(
 }
 
 function takeOut(model: StateModel, snapshot: ModelSnapshot): void {
-  model.snapshots.delete(snapshot.id)
-  for (const child of childSnapshots(model, snapshot.id)) {
-    model.snapshots.set(child.id, { ...child, parent: snapshot.parent })
-  }
+  removeSnapshot(model, snapshot)
   if (model.current === snapshot.id) model.current = snapshot.parent
   settleNewLeaves(model)
   for (const image of snapshot.images) {
@@ -186,7 +190,7 @@ function findBlockedImage(
     const group = groupOf(model, image)
     if (group === undefined || isReadElsewhere(model, snapshot, group)) continue
     const upper = childGroups(model, group)
-    const newLeaves = model.newLeavesOver.filter(over => group.images.includes(over)).length
+    const newLeaves = model.newLeavesOver.filter(over => groupOf(model, over) === group).length
     const children = upper.length + newLeaves
     // What hangs on the image above would have to be told of its new parent, too.
     const [stranger] = [group, ...upper].flatMap(each => strangersOf(model, each))
@@ -202,9 +206,8 @@ function findBlockedImage(
 }
 
 function isReadElsewhere(model: StateModel, snapshot: ModelSnapshot, group: ImageGroup): boolean {
-  const has = (image: string): boolean => group.images.includes(image)
-  if (model.currentImages.some(has)) return true
-  return [...model.snapshots.values()].some(other => other.id !== snapshot.id && other.images.some(has))
+  if (model.currentImages.some(image => groupOf(model, image) === group)) return true
+  return hasReaders(model, group, snapshot)
 }
 
 function describeStranger(machine: Inspection, snapshot: ModelSnapshot, stranger: Medium): Blocked {

@@ -13,9 +13,9 @@ import {
   isAttached,
   type ModelSnapshot,
   refOf,
+  removeGroup,
   type StateModel,
   strangersOf,
-  targetOf,
 } from './state_model.ts'
 import type { Wanted, WantedMerge } from './wanted.ts'
 
@@ -145,7 +145,7 @@ export function dropUnread(model: StateModel, image: Uuid): void {
   let group = groupOf(model, image)
   while (group !== undefined && isUnread(model, group) && group.parent !== undefined) {
     const below: ImageGroup | undefined = groupOf(model, group.parent)
-    model.groups.delete(targetOf(group))
+    removeGroup(model, group)
     for (const id of [...group.images].reverse()) model.deleted.add(id)
     group = below
   }
@@ -162,9 +162,9 @@ function isUnread(model: StateModel, group: ImageGroup): boolean {
 /** Attaches the current state directly where its snapshot is gone and no new differencing image is needed. */
 export function settleNewLeaves(model: StateModel): void {
   if (model.newLeavesOver.length === 0) return
-  const kept = new Set([...model.snapshots.values()].flatMap(snapshot => snapshot.images))
-  const direct = model.newLeavesOver.filter(image => !kept.has(image))
-  model.newLeavesOver = model.newLeavesOver.filter(image => kept.has(image))
+  const isKept = (image: Uuid): boolean => (model.readers.get(image) ?? 0) > 0
+  const direct = model.newLeavesOver.filter(image => !isKept(image))
+  model.newLeavesOver = model.newLeavesOver.filter(isKept)
   model.currentImages = [...model.currentImages, ...direct]
 }
 

@@ -1,8 +1,7 @@
 import { dirname, isAbsolute, relative, sep } from 'node:path'
 import { VboxmergeError } from '../errors.ts'
 import type { Inspection } from '../machine/inspection.ts'
-import type { Uuid } from '../machine/machine.ts'
-import { chainOf } from '../machine/media_graph.ts'
+import type { Medium, Uuid } from '../machine/machine.ts'
 import { settledState } from '../machine/settled_state.ts'
 import { discardOtherBranches, mergeSnapshots, selectSnapshots } from './plan_merge.ts'
 import { planRestore } from './plan_restore.ts'
@@ -136,6 +135,7 @@ function isLeftBehind(
  * does not list at the moment, the original's images look the same.
  */
 function foldAbandoned(machine: Inspection, model: StateModel, isMergeWanted: boolean): void {
+  const isOwn = chainsInOwnFolder(machine, model)
   for (const id of [...model.groups.keys()].reverse()) {
     const group = model.groups.get(id)
     if (group === undefined || isAttached(model, group) || strangersOf(model, group).length > 0) continue
@@ -143,18 +143,40 @@ function foldAbandoned(machine: Inspection, model: StateModel, isMergeWanted: bo
     if (only === undefined || others.length > 0 || machine.sharedWith.has(targetOf(group))) continue
     if (strangersOf(model, only).length > 0) continue
     const wasToGo = machine.interrupted?.unwanted.has(targetOf(only)) === true
-    if (!wasToGo && !(isMergeWanted && isChainInOwnFolder(machine, model, targetOf(only)))) continue
+    if (!wasToGo && !(isMergeWanted && isOwn(targetOf(only)))) continue
     if (group.parent === undefined && baseTypeOf(model, id) !== 'Normal') continue
     foldInto(model, group, only)
   }
 }
 
-function isChainInOwnFolder({ settings }: Inspection, model: StateModel, image: Uuid): boolean {
+/** Tells of images whether they and all their ancestors lie in the machine's folder; of each file it asks once. */
+function chainsInOwnFolder({ settings }: Inspection, model: StateModel): (image: Uuid) => boolean {
   const folder = dirname(settings.file)
-  return chainOf(model.media, image).every(({ path }) => {
-    const inside = relative(folder, path)
-    return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside)
-  })
+  const known = new Map<Uuid, boolean>()
+  return image => {
+    let isOwn = true
+    // The chain from the lowest image up; what was found of one holds for what hangs on it.
+    const waiting: Medium[] = []
+    for (let id: Uuid | undefined = image; id !== undefined && !known.has(id); ) {
+      const medium = model.media.get(id)
+      if (medium === undefined) break
+      waiting.push(medium)
+      known.set(id, true)
+      id = medium.parent
+    }
+    const below = waiting[waiting.length - 1]?.parent
+    if (below !== undefined) isOwn = known.get(below) ?? true
+    for (const { id, path } of waiting.reverse()) {
+      isOwn &&= isInside(folder, path)
+      known.set(id, isOwn)
+    }
+    return known.get(image) ?? true
+  }
+}
+
+function isInside(folder: string, path: string): boolean {
+  const inside = relative(folder, path)
+  return inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside)
 }
 
 function planSnapshot(
@@ -254,7 +276,7 @@ function whyNotCompactable(
     return `${describeMedium(medium)} has the format ${medium.format}, which cannot be compacted`
   }
   if (image.header?.variant === 'fixed') return `${describeMedium(medium)} has a fixed size`
-  if (base !== undefined && !isAttached(model, base) && !isChainInOwnFolder(machine, model, id))
+  if (base !== undefined && !isAttached(model, base) && !chainsInOwnFolder(machine, model)(id))
     return `${describeMedium(medium)} is in no state of this machine, so another one may need it (a linked clone?)`
   return undefined
 }

@@ -2,6 +2,9 @@ import { dirname } from 'node:path'
 import type { FileStat, Files } from './files.ts'
 import { copyIdentityOf } from './identity.ts'
 
+/** Bytes of a file, or pieces of them in their order; of these no more than one is held at a time. */
+export type FileContent = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+
 /**
  * Writes a new file and flushes its content; its name is durable once its folder is flushed.
  *
@@ -11,13 +14,17 @@ import { copyIdentityOf } from './identity.ts'
 export async function writeNewFile(
   files: Files,
   path: string,
-  bytes: Uint8Array,
+  content: FileContent,
   like: string | undefined,
   owner?: Pick<FileStat, 'mode' | 'owner' | 'group'>,
 ): Promise<void> {
   const file = await files.open(path, 'create')
   try {
-    await file.write(bytes, 0)
+    let at = 0
+    for await (const piece of content instanceof Uint8Array ? [content] : content) {
+      await file.write(piece, at)
+      at += piece.length
+    }
     if (like !== undefined) await copyIdentityOf(files, file, like)
     if (owner !== undefined) await file.copyOwner({ ...(await file.stat()), ...owner })
     await file.sync()
@@ -35,13 +42,13 @@ export function temporaryOf(path: string): string {
 export async function replaceFile(
   files: Files,
   path: string,
-  bytes: Uint8Array,
+  content: FileContent,
   like: string | undefined,
   owner?: Pick<FileStat, 'mode' | 'owner' | 'group'>,
 ): Promise<void> {
   const temporary = temporaryOf(path)
   await removeIfThere(files, temporary)
-  await writeNewFile(files, temporary, bytes, like, owner)
+  await writeNewFile(files, temporary, content, like, owner)
   await files.rename(temporary, path)
   await files.syncFolder(dirname(path))
 }

@@ -15,6 +15,7 @@ import {
   storageControllers,
 } from './settings_elements.ts'
 import { replaceImages, setNvramPath, stateSections } from './state_sections.ts'
+import { serializeXml } from './xml/write_xml.ts'
 import {
   createElement,
   getAttribute,
@@ -23,7 +24,7 @@ import {
   replaceElement,
   setAttribute,
 } from './xml/xml_edit.ts'
-import { childElement, childElements, eachElement, serializeXml, type XmlElement } from './xml/xml_tree.ts'
+import { childElement, childElements, eachElement, type XmlElement } from './xml/xml_tree.ts'
 
 /** A disk of a clone. */
 export interface CloneMedium {

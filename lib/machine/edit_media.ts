@@ -81,26 +81,35 @@ export function foldMedia(doc: SettingsDocument, target: Uuid, removed: readonly
 }
 
 /**
- * Takes an image off the machine's registry. Its file and attachments are left alone.
+ * Takes images off the machine's registry, one after the other. Their files and attachments are left alone.
  *
- * @throws VboxmergeError `image_missing` when it is not listed; `chain_mismatch` when it has children and
- * `subtree` is not set
+ * @throws VboxmergeError `image_missing` when one is not listed; `chain_mismatch` when one has a child that does not
+ * come before it in `ids`
  */
-export function removeMedium(
-  doc: SettingsDocument,
-  id: Uuid,
-  options: { readonly subtree?: boolean } = {},
-): SettingsDocument {
+export function removeMedia(doc: SettingsDocument, ids: readonly Uuid[]): SettingsDocument {
+  if (ids.length === 0) return doc
   return editDocument(doc, draft => {
-    const element = mediumElement(draft, id)
-    if (options.subtree !== true && childElements(element, 'HardDisk').length > 0) {
-      throw new VboxmergeError(
-        'chain_mismatch',
-        `Cannot take {${id}} out of ${JSON.stringify(draft.file)}: it has differencing images over it`,
-      )
+    const elements = new Map<Uuid, XmlElement>()
+    for (const element of eachHardDiskElement(machineElement(draft))) {
+      elements.set(requiredUuid(draft, element), element)
     }
-    removeElement(element, draft.style)
+    for (const id of ids) {
+      const element = elements.get(id)
+      if (element === undefined) throw notListed(draft, id)
+      removeLeaf(draft, element, id)
+      elements.delete(id)
+    }
   })
+}
+
+function removeLeaf(draft: SettingsDocument, element: XmlElement, id: Uuid): void {
+  if (childElements(element, 'HardDisk').length > 0) {
+    throw new VboxmergeError(
+      'chain_mismatch',
+      `Cannot take {${id}} out of ${JSON.stringify(draft.file)}: it has differencing images over it`,
+    )
+  }
+  removeElement(element, draft.style)
 }
 
 /**
@@ -157,7 +166,11 @@ function findMedium(draft: SettingsDocument, id: Uuid): XmlElement | undefined {
 function mediumElement(draft: SettingsDocument, id: Uuid): XmlElement {
   const element = findMedium(draft, id)
   if (element !== undefined) return element
-  throw new VboxmergeError(
+  throw notListed(draft, id)
+}
+
+function notListed(draft: SettingsDocument, id: Uuid): VboxmergeError {
+  return new VboxmergeError(
     'image_missing',
     `Cannot edit ${JSON.stringify(draft.file)}: its registry does not list the image {${id}}`,
   )

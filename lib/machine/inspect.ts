@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { VboxmergeError } from '../errors.ts'
 import type { ImageHeader } from '../image/image.ts'
 import { openImage } from '../image/open_image.ts'
@@ -12,6 +11,7 @@ import { imagesInUse, indexMedia, isFileFormat } from './media_graph.ts'
 import { loadNeighbours, type Neighbours } from './neighbours.ts'
 import { readSettings } from './read_settings.ts'
 import { MAX_SETTINGS_BYTES, parseSettings, settingsCorrupt } from './settings_document.ts'
+import { hashOf, hashSettingsFile } from './settings_hash.ts'
 import { trustedJournal } from './trusted_journal.ts'
 
 /** A machine's present state together with the bytes of its settings. */
@@ -35,9 +35,7 @@ export async function inspect(
   vboxUserHome: string,
   known?: InspectedMachine,
 ): Promise<InspectedMachine> {
-  const found = await readSettingsFile(files, settingsFile)
-  const settingsHash = hashOf(found)
-  const { settings, settingsBytes } = settingsOf(found, settingsHash, settingsFile, known)
+  const { settings, settingsHash, settingsBytes } = await findSettings(files, settingsFile, known)
   const noted = await readJournal(files, settingsFile, settings.id)
   const neighbours = await loadNeighbours(files, settings, vboxUserHome)
   const media = indexMedia([settings.media, ...neighbours.registries])
@@ -64,25 +62,31 @@ export async function inspect(
   }
 }
 
-function settingsOf(
-  bytes: Uint8Array,
-  hash: string,
-  file: string,
+/** The settings of a machine, with the content of their file. */
+interface FoundSettings {
+  readonly settings: MachineSettings
+  readonly settingsHash: string
+  readonly settingsBytes: Uint8Array
+}
+
+async function findSettings(
+  files: Files,
+  path: string,
   known: InspectedMachine | undefined,
-): { readonly settings: MachineSettings; readonly settingsBytes: Uint8Array } {
-  const earlier = known?.inspection
-  if (known !== undefined && earlier?.settingsHash === hash && earlier.settings.file === file) {
-    return { settings: earlier.settings, settingsBytes: known.settingsBytes }
+): Promise<FoundSettings> {
+  await checkSettingsFile(files, path)
+  if (known?.inspection.settings.file === path) {
+    const { settings, settingsHash } = known.inspection
+    const { settingsBytes } = known
+    if ((await hashSettingsFile(files, path)) === settingsHash)
+      return { settings, settingsHash, settingsBytes }
   }
-  return { settings: readSettings(parseSettings(bytes, file)), settingsBytes: bytes }
+  const settingsBytes = await files.readFile(path, MAX_SETTINGS_BYTES)
+  const settings = readSettings(parseSettings(settingsBytes, path))
+  return { settings, settingsHash: hashOf(settingsBytes), settingsBytes }
 }
 
-/** SHA-256 in lower-case hexadecimal. */
-export function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
-}
-
-async function readSettingsFile(files: Files, path: string): Promise<Uint8Array> {
+async function checkSettingsFile(files: Files, path: string): Promise<void> {
   const stat = await files.stat(path)
   if (stat === undefined) {
     throw new VboxmergeError(
@@ -99,7 +103,6 @@ async function readSettingsFile(files: Files, path: string): Promise<Uint8Array>
   if (stat.size > MAX_SETTINGS_BYTES) {
     throw settingsCorrupt(path, `it has ${stat.size} bytes, more than the ${MAX_SETTINGS_BYTES} allowed`)
   }
-  return await files.readFile(path, MAX_SETTINGS_BYTES)
 }
 
 /** Where the machine's own EFI variables are: the settings say so only where it is not beside them. */

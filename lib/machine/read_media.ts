@@ -5,7 +5,7 @@ import { readBoolean } from './read_boolean.ts'
 import { type SettingsDocument, settingsCorrupt } from './settings_document.ts'
 import { hardDisksElement, requiredAttribute, requiredUuid } from './settings_elements.ts'
 import { getAttribute } from './xml/xml_edit.ts'
-import { childElements, type XmlElement } from './xml/xml_tree.ts'
+import { childElements, passingCopy, type XmlElement } from './xml/xml_tree.ts'
 
 const TYPES: ReadonlyMap<string, MediumType> = new Map(
   (['Normal', 'Immutable', 'Writethrough', 'Shareable', 'Readonly', 'MultiAttach'] as const).map(type => [
@@ -50,7 +50,7 @@ function reversed(
 ): [element: XmlElement, parent: GrowingMedium | undefined][] {
   return childElements(holder, 'HardDisk')
     .reverse()
-    .map(element => [element, parent])
+    .map(element => [passingCopy(element), parent])
 }
 
 function readMedium(

@@ -16,12 +16,9 @@ import {
 } from './settings_elements.ts'
 import { getAttribute } from './xml/xml_edit.ts'
 import { decodeText } from './xml/xml_text.ts'
-import { childElement, childElements, type XmlElement } from './xml/xml_tree.ts'
+import { childElement, childElements, passingCopy, type XmlElement } from './xml/xml_tree.ts'
 
-/**
- * More than VirtualBox itself bears, of snapshots and of attached disks in all states together; what is planned for
- * them takes time that grows with their square.
- */
+/** More than VirtualBox itself bears, of snapshots and of attached disks in all states together. */
 const MOST_SNAPSHOTS = 2000
 const MOST_ATTACHMENTS = 8000
 
@@ -142,7 +139,7 @@ function readSnapshots(
   const ids = new Set<Uuid>()
   const waiting: [element: XmlElement, parent: GrowingSnapshot | undefined][] = []
   const queueChildren = (holder: XmlElement, parent: GrowingSnapshot | undefined): void => {
-    for (const child of childSnapshots(holder).reverse()) waiting.push([child, parent])
+    for (const child of childSnapshots(holder).reverse()) waiting.push([passingCopy(child), parent])
   }
   queueChildren(machine, undefined)
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {

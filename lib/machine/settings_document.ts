@@ -1,11 +1,11 @@
+import { Buffer } from 'node:buffer'
 import { VboxmergeError } from '../errors.ts'
 import { parseXml } from './xml/parse_xml.ts'
+import { xmlPieces } from './xml/write_xml.ts'
 import { decodeAttribute } from './xml/xml_text.ts'
 import {
   childElement,
   eachElement,
-  isWrittenAs,
-  serializeXml,
   type XmlDocument,
   type XmlElement,
   type XmlStyle,
@@ -32,11 +32,12 @@ const NAMESPACES: ReadonlySet<string> = new Set([
 ])
 const OLDEST_MINOR_VERSION = 11
 const NEWEST_MINOR_VERSION = 19
-const BYTE_ORDER_MARK = '\ufeff'
+const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 
 /**
  * Reads a machine's `.vbox` file, versions 1.11 (VirtualBox 4.0) to 1.19 (7.0 to 7.2) of any platform.
  *
+ * @param bytes its content, to which the document refers: it must not change
  * @param file its path, named in messages
  * @throws VboxmergeError `settings_corrupt` when it is empty, longer than {@link MAX_SETTINGS_BYTES}, not
  * UTF-8, not well-formed, has a document type, or is no machine; `unsupported` for another version;
@@ -61,17 +62,26 @@ export function parseSettings(bytes: Uint8Array, file: string): SettingsDocument
  * @throws VboxmergeError `settings_corrupt` or `unsupported` like {@link parseSettings}
  */
 export function parseVirtualBoxXml(bytes: Uint8Array, file: string): SettingsDocument {
-  const decoded = decodeUtf8(bytes, file)
-  const byteOrderMark = decoded.startsWith(BYTE_ORDER_MARK)
-  const text = byteOrderMark ? decoded.slice(1) : decoded
+  checkLength(bytes, file)
+  const byteOrderMark = BYTE_ORDER_MARK.equals(bytes.subarray(0, BYTE_ORDER_MARK.length))
+  const text = byteOrderMark ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes
   const xml = parseChecked(text, file)
   checkVersion(xml.root, file)
-  return { file, byteOrderMark, style: styleOf(text, xml.root), xml }
+  return { file, byteOrderMark, style: styleOf(text, xml), xml }
 }
 
-/** Writes a document as bytes; without an edit these are the bytes it was read from. */
+/**
+ * Yields a document's bytes in pieces of at most a MiB; without an edit these are the bytes it was read from. The memory
+ * of a piece is used again for the next one.
+ */
+export function* settingsPieces(doc: SettingsDocument): Generator<Uint8Array> {
+  if (doc.byteOrderMark) yield BYTE_ORDER_MARK
+  yield* xmlPieces(doc.xml)
+}
+
+/** Writes a document as bytes. */
 export function serializeSettings(doc: SettingsDocument): Uint8Array {
-  return new TextEncoder().encode(`${doc.byteOrderMark ? BYTE_ORDER_MARK : ''}${serializeXml(doc.xml)}`)
+  return Buffer.concat(Array.from(settingsPieces(doc), piece => Buffer.from(piece)))
 }
 
 /** A failure that says what is wrong with a settings file and where VirtualBox keeps the one before. */
@@ -83,32 +93,19 @@ export function settingsCorrupt(file: string, found: string, cause?: unknown): V
   )
 }
 
-function decodeUtf8(bytes: Uint8Array, file: string): string {
+function checkLength(bytes: Uint8Array, file: string): void {
   if (bytes.length === 0) throw settingsCorrupt(file, 'the file is empty')
   if (bytes.length > MAX_SETTINGS_BYTES) {
     throw settingsCorrupt(file, `it has ${bytes.length} bytes, more than the ${MAX_SETTINGS_BYTES} allowed`)
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (error) {
-    throw settingsCorrupt(file, 'it is not UTF-8', error)
-  }
 }
 
-function parseChecked(text: string, file: string): XmlDocument {
+function parseChecked(bytes: Uint8Array, file: string): XmlDocument {
   try {
-    const xml = parseXml(text)
-    // Everything that is written later rests on this.
-    if (isWrittenAs(xml, text)) return xml
+    return parseXml(bytes)
   } catch (error) {
     throw settingsCorrupt(file, error instanceof Error ? error.message : String(error), error)
   }
-  /* c8 ignore start: the tree keeps every character, so no text is known that gets here. */
-  throw new VboxmergeError(
-    'unsupported',
-    `Cannot read ${JSON.stringify(file)}: it cannot be written back unchanged`,
-  )
-  /* c8 ignore stop */
 }
 
 function checkVersion(root: XmlElement, file: string): void {
@@ -137,8 +134,8 @@ function checkVersion(root: XmlElement, file: string): void {
   }
 }
 
-function styleOf(text: string, root: XmlElement): XmlStyle {
-  const newline = text.indexOf('\n')
+function styleOf(text: Uint8Array, { prolog, root }: XmlDocument): XmlStyle {
+  const newline = text.indexOf(0x0a)
   let beforeClose = ''
   for (const element of eachElement(root)) {
     if (element.endTag !== undefined) continue
@@ -146,9 +143,9 @@ function styleOf(text: string, root: XmlElement): XmlStyle {
     break
   }
   return {
-    eol: newline > 0 && text[newline - 1] === '\r' ? '\r\n' : '\n',
+    eol: newline > 0 && text[newline - 1] === 0x0d ? '\r\n' : '\n',
     quote: root.attributes[0]?.quote ?? '"',
     beforeClose,
-    ascii: !/^<\?xml[^?]*encoding/.test(text),
+    ascii: !/^<\?xml[^?]*encoding/.test(prolog),
   }
 }

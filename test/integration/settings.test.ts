@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { addMedium, foldMedia, removeMedium, replaceImage } from '../../lib/machine/edit_media.ts'
+import { addMedium, foldMedia, removeMedia, replaceImage } from '../../lib/machine/edit_media.ts'
 import { addSnapshot, removeSnapshots, restoreState } from '../../lib/machine/edit_snapshots.ts'
 import { readSettings } from '../../lib/machine/read_settings.ts'
 import {
@@ -95,7 +95,7 @@ async function readsEditedSettings(
   t.match(seen, new RegExp(`CurrentSnapshotUUID="${id}"`), `${label}: the snapshot is the current one`)
   t.match(seen, 'CurrentSnapshotName="Base "<&>"', `${label}: the snapshot has its name`)
 
-  const other = addMedium(removeMedium(taken, first), base, {
+  const other = addMedium(removeMedia(taken, [first]), base, {
     ...added,
     id: second,
     location: location(second),

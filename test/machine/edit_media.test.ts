@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addMedium, foldMedia, removeMedium, replaceImage } from '../../lib/machine/edit_media.ts'
+import { addMedium, foldMedia, removeMedia, replaceImage } from '../../lib/machine/edit_media.ts'
 import type { Medium } from '../../lib/machine/machine.ts'
 import { readSettings } from '../../lib/machine/read_settings.ts'
 import type { SettingsDocument } from '../../lib/machine/settings_document.ts'
@@ -77,12 +77,14 @@ for (const { target, removed, why } of [
   })
 }
 
-t.test('removeMedium() takes a leaf, and a subtree only when asked', async t => {
-  t.equal(shape(removeMedium(documentOf(TEXT), id(4))), '1(2(3(5(6)))) 7')
-  t.equal(shape(removeMedium(documentOf(TEXT), id(7))), '1(2(3(4 5(6))))')
-  t.throws(() => removeMedium(documentOf(TEXT), id(5)), { code: 'chain_mismatch' })
-  const doc = removeMedium(documentOf(TEXT), id(3), { subtree: true })
+t.test('removeMedia() takes leaves, and what is over an image only before it', async t => {
+  t.equal(shape(removeMedia(documentOf(TEXT), [id(4)])), '1(2(3(5(6)))) 7')
+  t.equal(shape(removeMedia(documentOf(TEXT), [id(7)])), '1(2(3(4 5(6))))')
+  t.throws(() => removeMedia(documentOf(TEXT), [id(5)]), { code: 'chain_mismatch' })
+  const doc = removeMedia(documentOf(TEXT), [6, 5, 4, 3].map(id))
   t.equal(shape(doc), '1(2) 7')
+  t.throws(() => removeMedia(documentOf(TEXT), [3, 4, 5, 6].map(id)), { code: 'chain_mismatch' })
+  t.equal(textOf(removeMedia(documentOf(TEXT), [])), TEXT)
   t.match(textOf(doc), `${disk(2, 10)}\n        </HardDisk>`)
 })
 
@@ -102,7 +104,7 @@ t.test('addMedium() lists an image as the last child', async t => {
     shape(addMedium(documentOf(TEXT), id(3), { id: id(8), location: 'a', format: 'VDI' })),
     '1(2(3(4 5(6) 8))) 7',
   )
-  t.equal(textOf(removeMedium(doc, id(8))), TEXT, 'removeMedium() undoes it')
+  t.equal(textOf(removeMedia(doc, [id(8)])), TEXT, 'removeMedia() undoes it')
 })
 
 t.test('edits of media refuse images that are not listed, or listed already', async t => {
@@ -111,7 +113,7 @@ t.test('edits of media refuse images that are not listed, or listed already', as
   t.throws(() => addMedium(doc, id(9), added), { code: 'image_missing' })
   t.throws(() => addMedium(doc, id(7), { ...added, id: id(6) }), { code: 'chain_mismatch' })
   t.throws(() => addMedium(doc, id(7), { ...added, location: 'a\0' }), { code: 'invalid_options' })
-  t.throws(() => removeMedium(doc, id(9)), { code: 'image_missing' })
+  t.throws(() => removeMedia(doc, [id(9)]), { code: 'image_missing' })
   t.throws(() => foldMedia(doc, id(9), []), { code: 'image_missing' })
   const bare = documentOf(settingsText().replace(/ {4}<MediaRegistry>[\s\S]*<\/MediaRegistry>\n/, ''))
   t.throws(() => addMedium(bare, id(1), added), { code: 'image_missing' })

@@ -8,9 +8,9 @@ import {
   type StagedFile,
   stagedPath,
 } from '../../machine/clone_journal.ts'
-import { hashOf } from '../../machine/inspect.ts'
 import type { MachineSettings } from '../../machine/machine.ts'
 import { MAX_NVRAM_BYTES } from '../../machine/own_files.ts'
+import { hashOf } from '../../machine/settings_hash.ts'
 import { deleteUnnamed, isThatImage } from './clean_up.ts'
 
 /**

@@ -1,14 +1,10 @@
 import { dirname } from 'node:path'
 import { VboxmergeError } from '../../errors.ts'
-import { removeIfThere, replaceFile, writeNewFile } from '../../io/durable_file.ts'
+import { removeIfThere, replaceFile, temporaryOf, writeNewFile } from '../../io/durable_file.ts'
 import type { Files } from '../../io/files.ts'
-import { hashOf } from '../../machine/inspect.ts'
 import type { Journal } from '../../machine/journal.ts'
-import {
-  MAX_SETTINGS_BYTES,
-  type SettingsDocument,
-  serializeSettings,
-} from '../../machine/settings_document.ts'
+import { type SettingsDocument, settingsPieces } from '../../machine/settings_document.ts'
+import { expectedPieces, hashSettings, hashSettingsFile } from '../../machine/settings_hash.ts'
 
 /** Which of a run's two new settings files. */
 export type Commit = 'first' | 'second'
@@ -23,51 +19,60 @@ export class Commits {
   readonly #files: Files
   readonly #settingsFile: string
   readonly #before: string
-  readonly #first: Uint8Array
+  readonly #first: SettingsDocument
+  readonly #hashes = new WeakMap<SettingsDocument, string>()
   #present: string
 
-  constructor(files: Files, settingsFile: string, before: Uint8Array, first: SettingsDocument) {
+  /** @param before SHA-256 of the settings that are there. */
+  constructor(files: Files, settingsFile: string, before: string, first: SettingsDocument) {
     this.#files = files
     this.#settingsFile = settingsFile
-    this.#before = hashOf(before)
-    this.#first = serializeSettings(first)
-    this.#present = this.#before
+    this.#before = before
+    this.#first = first
+    this.#present = before
   }
 
   /** What the journal says of the settings of this run. */
   hashes(second: SettingsDocument): Journal['hashes'] {
-    return { before: this.#before, first: hashOf(this.#first), second: hashOf(serializeSettings(second)) }
+    return { before: this.#before, first: this.#hashOf(this.#first), second: this.#hashOf(second) }
   }
 
   /** Writes the first settings beside the present ones and flushes them, which reserves their space. */
   async prepareFirst(): Promise<void> {
-    if (hashOf(this.#first) !== this.#before) await this.#write('first', this.#first)
+    if (this.#hashOf(this.#first) !== this.#before) await this.#write('first', this.#first)
   }
 
   /** As `prepareFirst`, for the second ones; they may be prepared again. */
   async prepareSecond(second: SettingsDocument): Promise<void> {
-    const bytes = serializeSettings(second)
-    if (hashOf(bytes) !== hashOf(this.#first)) await this.#write('second', bytes)
+    if (this.#hashOf(second) !== this.#hashOf(this.#first)) await this.#write('second', second)
   }
 
   async commitFirst(): Promise<void> {
-    if (hashOf(this.#first) === this.#before) return
-    await commitSettings(this.#files, this.#settingsFile, 'first', this.#present)
-    this.#present = hashOf(this.#first)
+    if (this.#hashOf(this.#first) === this.#before) return
+    await this.#commit('first', this.#first)
   }
 
   async commitSecond(second: SettingsDocument): Promise<void> {
-    const hash = hashOf(serializeSettings(second))
-    if (hash === hashOf(this.#first)) return
-    await commitSettings(this.#files, this.#settingsFile, 'second', this.#present)
-    this.#present = hash
+    if (this.#hashOf(second) === this.#hashOf(this.#first)) return
+    await this.#commit('second', second)
   }
 
-  async #write(commit: Commit, bytes: Uint8Array): Promise<void> {
+  async #commit(commit: Commit, settings: SettingsDocument): Promise<void> {
+    await commitSettings(this.#files, this.#settingsFile, commit, this.#present)
+    this.#present = this.#hashOf(settings)
+  }
+
+  async #write(commit: Commit, settings: SettingsDocument): Promise<void> {
     const path = pendingPath(this.#settingsFile, commit)
     await removeIfThere(this.#files, path)
-    await writeNewFile(this.#files, path, bytes, this.#settingsFile)
+    await writeNewFile(this.#files, path, settingsPieces(settings), this.#settingsFile)
     await this.#files.syncFolder(dirname(path))
+  }
+
+  #hashOf(settings: SettingsDocument): string {
+    const hash = this.#hashes.get(settings) ?? hashSettings(settings)
+    this.#hashes.set(settings, hash)
+    return hash
   }
 }
 
@@ -83,15 +88,22 @@ async function commitSettings(
   commit: Commit,
   expectedHash: string,
 ): Promise<void> {
-  const present = await files.readFile(settingsFile, MAX_SETTINGS_BYTES)
-  if (hashOf(present) !== expectedHash) {
-    throw new VboxmergeError(
+  const changed = (): VboxmergeError =>
+    new VboxmergeError(
       'machine_locked',
       `Cannot change ${JSON.stringify(settingsFile)}: another program changed it during this run; ` +
         'close that program and run again',
     )
+  if ((await hashSettingsFile(files, settingsFile)) !== expectedHash) throw changed()
+  const previous = `${settingsFile}-prev`
+  try {
+    const present = expectedPieces(files, settingsFile, expectedHash, changed)
+    await replaceFile(files, previous, present, settingsFile)
+  } catch (error) {
+    // What failed first is what is told.
+    await removeIfThere(files, temporaryOf(previous)).catch(() => false)
+    throw error
   }
-  await replaceFile(files, `${settingsFile}-prev`, present, settingsFile)
   await files.rename(pendingPath(settingsFile, commit), settingsFile)
   await files.syncFolder(dirname(settingsFile))
 }

@@ -99,7 +99,7 @@ async function workOnFiles(
     run.now,
   )
   const second = secondSettings(first, inspection, tree, names.snapshot, new Map(), run.now)
-  const commits = new Commits(files, settings.file, settingsBytes, first)
+  const commits = new Commits(files, settings.file, inspection.settingsHash, first)
   const journal = workJournal(run, prepared, names, registered, commits.hashes(second))
   await writeJournal(files, settings.file, journal)
   try {

@@ -1,7 +1,7 @@
 import { dirname, isAbsolute, relative, sep } from 'node:path'
 import type { TreePlan } from '../../ensure/plan_tree.ts'
 import { setExtraData } from '../../machine/edit_extra_data.ts'
-import { addMedium, foldMedia, removeMedium, replaceImage } from '../../machine/edit_media.ts'
+import { addMedium, foldMedia, removeMedia, replaceImage } from '../../machine/edit_media.ts'
 import {
   addSnapshot,
   discardSavedState,
@@ -52,8 +52,7 @@ export function firstSettings(
   }
   const gone = [...tree.discarded, ...tree.merged].map(snapshot => snapshot.id)
   if (gone.length > 0) next = removeSnapshots(next, new Set(gone), now)
-  for (const image of tree.deleted) next = removeMedium(next, image)
-  return next
+  return removeMedia(next, tree.deleted)
 }
 
 /**

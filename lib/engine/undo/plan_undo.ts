@@ -9,11 +9,12 @@ import {
   type UndoRecord,
 } from '../../backup/run_record.ts'
 import type { Files } from '../../io/files.ts'
-import { hashOf, type InspectedMachine } from '../../machine/inspect.ts'
+import type { InspectedMachine } from '../../machine/inspect.ts'
 import type { Inspection } from '../../machine/inspection.ts'
 import type { MachineSettings } from '../../machine/machine.ts'
 import { readSettings } from '../../machine/read_settings.ts'
 import { MAX_SETTINGS_BYTES, parseSettings } from '../../machine/settings_document.ts'
+import { hashOf } from '../../machine/settings_hash.ts'
 import { checkKept, isUntouched } from './check_files.ts'
 
 /** What going back to a backup comes to. */

@@ -2,11 +2,13 @@ import { createReadStream } from 'node:fs'
 import { homedir } from 'node:os'
 import process from 'node:process'
 import { onStopSignal } from '../cli/process_surroundings.ts'
+import { keepYoungHeapSmall } from '../young_heap.ts'
 import type { ModuleTask } from './module_task.ts'
 import { runModule } from './run_module.ts'
 
 /** Runs a module as this process. */
 export async function startModule(task: ModuleTask): Promise<void> {
+  keepYoungHeapSmall()
   // Who does not read the answer has gone, and the work is done all the same.
   process.stdout.on('error', () => {})
   const status = await runModule(task, {

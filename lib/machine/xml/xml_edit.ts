@@ -1,4 +1,4 @@
-import { decodeAttribute, encodeAttribute } from './xml_text.ts'
+import { decodeAttribute, encodeAttribute, NO_SHIFT, shiftedBy, shiftLine } from './xml_text.ts'
 import {
   childElements,
   cloneElement,
@@ -144,6 +144,10 @@ export function shiftContent(
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     const [each, outer] = next
     const shift = outer + (further.get(each) ?? 0)
+    if (each.unread !== undefined) {
+      each.unread.shift(shift)
+      continue
+    }
     const children = childElements(each)
     for (const child of children) waiting.push([child, shift])
     if (shift === 0 || children.length === 0) continue
@@ -159,10 +163,9 @@ export function copyFor(element: XmlElement, indent: string): XmlElement {
 }
 
 function shiftBlank(node: XmlLeaf, columns: number): XmlLeaf {
-  const start = node.raw.lastIndexOf('\n') + 1
-  if (start === 0) return node
-  if (columns > 0) return { ...node, raw: node.raw + ' '.repeat(columns) }
-  return { ...node, raw: node.raw.slice(0, Math.max(start, node.raw.length + columns)) }
+  return (
+    node.shifted?.(columns) ?? { kind: node.kind, raw: shiftLine(node.raw, shiftedBy(NO_SHIFT, columns)) }
+  )
 }
 
 /** What starts the line of an element; nothing when it has no line of its own. */

@@ -47,6 +47,37 @@ function resolveReference(body: string): string {
   return character
 }
 
+/** How far the start of a line is moved: first to the left, but not over its start, then to the right, in columns. */
+export interface LineShift {
+  readonly left: number
+  readonly right: number
+}
+
+/** Leaves a line where it is. */
+export const NO_SHIFT: LineShift = { left: 0, right: 0 }
+
+/** Adds a move by `columns` to the right, or to the left when negative. */
+export function shiftedBy({ left, right }: LineShift, columns: number): LineShift {
+  if (columns >= 0) return { left, right: right + columns }
+  const back = Math.min(right, -columns)
+  return { left: left - columns - back, right: right - back }
+}
+
+/**
+ * Moves the line that starts at the end of a piece of white space. What is no white space, or has no line, stays as it
+ * is.
+ */
+export function shiftLine(raw: string, { left, right }: LineShift): string {
+  const start = raw.lastIndexOf('\n') + 1
+  if (left + right === 0 || start === 0 || !isBlankText(raw)) return raw
+  return raw.slice(0, Math.max(start, raw.length - left)) + ' '.repeat(right)
+}
+
+/** Tells whether a text consists of nothing but white space. */
+export function isBlankText(raw: string): boolean {
+  return /^[ \t\r\n]*$/.test(raw)
+}
+
 const REFERENCES: ReadonlyMap<string, string> = new Map([
   ['&', '&amp;'],
   ['<', '&lt;'],

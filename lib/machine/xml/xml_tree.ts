@@ -1,3 +1,5 @@
+import { isBlankText } from './xml_text.ts'
+
 /** An attribute with the text around it, so that it is written back as it was read. */
 export interface XmlAttribute {
   /** White space in front of the name. */
@@ -14,6 +16,8 @@ export interface XmlAttribute {
 export interface XmlLeaf {
   readonly kind: 'text' | 'cdata' | 'comment' | 'instruction'
   readonly raw: string
+  /** The same with the line of white space moved by so many columns, where that takes no string to be made. */
+  shifted?(columns: number): XmlLeaf
 }
 
 /**
@@ -30,6 +34,17 @@ export interface XmlElement {
   /** The end tag as written; undefined for an element that is closed by its start tag. */
   endTag: string | undefined
   parent: XmlElement | undefined
+  /** What is to be known of the element without looking inside, until somebody did. */
+  readonly unread?: UnreadElement | undefined
+}
+
+/** An element whose attributes and content were not made yet of the text that holds them. */
+export interface UnreadElement {
+  /** All of it as it stands in the file; undefined when its lines are to be moved. */
+  readonly bytes: Uint8Array | undefined
+  copy(parent: XmlElement | undefined): XmlElement
+  /** Moves the lines of its content by so many columns to the right. */
+  shift(columns: number): void
 }
 
 /** A piece of an element's content. */
@@ -61,7 +76,7 @@ export function isElement(node: XmlNode | undefined, name?: string): node is Xml
 
 /** Tells whether a node is text that consists of nothing but white space. */
 export function isBlank(node: XmlNode | undefined): node is XmlLeaf {
-  return node?.kind === 'text' && /^[ \t\r\n]*$/.test(node.raw)
+  return node?.kind === 'text' && isBlankText(node.raw)
 }
 
 /** The child elements, of the given name when there is one, in document order. */
@@ -85,66 +100,31 @@ export function* eachElement(root: XmlElement): Generator<XmlElement> {
 
 /** Copies an element with its content; the copy has no parent. */
 export function cloneElement(element: XmlElement): XmlElement {
-  const copy: XmlElement = { ...element, children: [], parent: undefined }
-  const waiting: [from: XmlElement, to: XmlElement][] = [[element, copy]]
+  const waiting: [from: XmlElement, to: XmlElement][] = []
+  const copyOf = (from: XmlElement, parent: XmlElement | undefined): XmlElement => {
+    if (from.unread !== undefined) return from.unread.copy(parent)
+    const { kind, name, attributes, beforeClose, endTag } = from
+    const to: XmlElement = { kind, name, attributes, beforeClose, children: [], endTag, parent }
+    waiting.push([from, to])
+    return to
+  }
+  const copy = copyOf(element, undefined)
   for (let pair = waiting.pop(); pair !== undefined; pair = waiting.pop()) {
     const [from, to] = pair
-    to.children = from.children.map((node): XmlNode => {
-      if (!isElement(node)) return node
-      const child: XmlElement = { ...node, children: [], parent: to }
-      waiting.push([node, child])
-      return child
-    })
+    to.children = from.children.map(node => (isElement(node) ? copyOf(node, to) : node))
   }
   return copy
+}
+
+/**
+ * Returns an element with the same content, without a parent, to be looked into once: while the element itself is
+ * unread, what is made of it goes with the copy.
+ */
+export function passingCopy(element: XmlElement): XmlElement {
+  return element.unread?.copy(undefined) ?? element
 }
 
 /** Copies a whole text, so that the copy can be edited. */
 export function cloneDocument(xml: XmlDocument): XmlDocument {
   return { ...xml, root: cloneElement(xml.root) }
-}
-
-/** Writes a tree as text. */
-export function serializeXml(xml: XmlDocument): string {
-  const parts: string[] = []
-  eachPart(xml, part => parts.push(part) > 0)
-  return parts.join('')
-}
-
-/** Tells whether a tree would be written as a text, without writing all of it: settings can have 20 MB. */
-export function isWrittenAs(xml: XmlDocument, text: string): boolean {
-  let at = 0
-  const isSame = eachPart(xml, part => {
-    const fits = text.startsWith(part, at)
-    at += part.length
-    return fits
-  })
-  return isSame && at === text.length
-}
-
-/** Hands the parts of a tree's text to `write`, in their order, until that returns false; tells whether it never did. */
-function eachPart(xml: XmlDocument, write: (part: string) => boolean): boolean {
-  if (!write(xml.prolog)) return false
-  const waiting: (XmlNode | string)[] = [xml.root]
-  for (let item = waiting.pop(); item !== undefined; item = waiting.pop()) {
-    if (!write(ownText(item))) return false
-    if (typeof item === 'string' || !isElement(item) || item.endTag === undefined) continue
-    waiting.push(item.endTag)
-    for (let at = item.children.length - 1; at >= 0; at--) waiting.push(item.children[at] as XmlNode)
-  }
-  return write(xml.epilog)
-}
-
-function ownText(item: XmlNode | string): string {
-  if (typeof item === 'string') return item
-  if (!isElement(item)) return item.raw
-  return `${startTag(item)}${item.endTag === undefined ? '/>' : '>'}`
-}
-
-/** The start tag without its end, which tells whether there is content. */
-function startTag(element: XmlElement): string {
-  const attributes = element.attributes.map(
-    ({ before, name, equals, quote, raw }) => `${before}${name}${equals}${quote}${raw}${quote}`,
-  )
-  return `<${element.name}${attributes.join('')}${element.beforeClose}`
 }

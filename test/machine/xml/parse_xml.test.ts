@@ -1,20 +1,24 @@
+import { Buffer } from 'node:buffer'
 import { readdirSync, readFileSync } from 'node:fs'
 import { DOMParser, type Element, onWarningStopParsing } from '@xmldom/xmldom'
 import t from 'tap'
 import { MAX_DEPTH, parseXml } from '../../../lib/machine/xml/parse_xml.ts'
+import { serializeXml, xmlPieces } from '../../../lib/machine/xml/write_xml.ts'
 import { decodeAttribute } from '../../../lib/machine/xml/xml_text.ts'
 import {
   childElements,
   cloneDocument,
   eachElement,
   isElement,
-  serializeXml,
+  type XmlDocument,
   type XmlElement,
 } from '../../../lib/machine/xml/xml_tree.ts'
 import { testRandom } from '../../fixtures/test_run.ts'
 
 const RECORDED = new URL('../../fixtures/settings/recorded/', import.meta.url)
 const recorded = readdirSync(RECORDED).map(file => readFileSync(new URL(file, RECORDED), 'utf8'))
+
+const parsed = (text: string): XmlDocument => parseXml(Buffer.from(text))
 
 const KEPT: Readonly<Record<string, string>> = {
   'an element without content': '<a/>',
@@ -28,7 +32,7 @@ const KEPT: Readonly<Record<string, string>> = {
 
 for (const [name, text] of Object.entries(KEPT)) {
   t.test(`parseXml() keeps ${name}`, async t => {
-    const xml = parseXml(text)
+    const xml = parsed(text)
     t.equal(serializeXml(xml), text)
     t.equal(serializeXml(cloneDocument(xml)), text, 'also in a copy')
   })
@@ -75,27 +79,58 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 for (const [name, text] of Object.entries(REFUSED)) {
   t.test(`parseXml() refuses ${name}`, async t => {
-    t.throws(() => parseXml(text), { name: 'SyntaxError', message: /^line 1: / })
+    t.throws(() => parsed(text), { name: 'SyntaxError', message: /^line 1: / })
   })
 }
 
 t.test('parseXml() names the line', async t => {
-  t.throws(() => parseXml('<a>\n\n<b></c>\n</a>'), {
+  t.throws(() => parsed('<a>\n\n<b></c>\n</a>'), {
     message: 'line 3: there is "</c" where "</b>" was to come',
   })
 })
 
+t.test('parseXml() finds characters wherever they lie in a long text', async t => {
+  const piece = 64 * 1024
+  for (const at of [piece - 4, piece - 3, piece - 2, piece - 1, piece, 2 * piece - 1]) {
+    for (const character of ['é', '€', '😀']) {
+      const text = `<a>${'\n'.repeat(at - 3)}${character}</a>`
+      t.equal(serializeXml(parsed(text)), text)
+      const bytes = Buffer.from(text)
+      t.throws(() => parseXml(bytes.subarray(0, at + 1)), { message: /UTF-8/ }, 'cut')
+      bytes[at] = 0xff
+      t.throws(() => parseXml(bytes), { message: /UTF-8/ })
+    }
+    const wrong = `<a>${'\n'.repeat(at - 3)}é\x01</a>`
+    t.throws(() => parsed(wrong), { message: `line ${at - 2}: there is a character that XML forbids` })
+  }
+  for (const bytes of [[0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x80]]) {
+    const text = Buffer.concat([Buffer.from('<a>'), Buffer.from(bytes), Buffer.from('</a>')])
+    t.throws(() => parseXml(text), { message: /UTF-8/ })
+  }
+})
+
+t.test('xmlPieces() yields all of a long text, whether it was looked into or not', async t => {
+  const text = `<a><b c="d">${'x'.repeat(2_500_000)}</b>\n<e>${'é'.repeat(700_000)}</e></a>`
+  const xml = parsed(text)
+  for (const seen of [0, 3]) {
+    t.equal(seen === 0 ? 0 : [...eachElement(xml.root)].length, seen)
+    const pieces = Array.from(xmlPieces(xml), piece => Buffer.from(piece))
+    t.equal(Buffer.concat(pieces).toString(), text)
+    t.ok(pieces.length === 4 && pieces.every(({ length }) => length <= 2 ** 20))
+  }
+})
+
 t.test('parseXml() reads deep trees and refuses bottomless ones', async t => {
   const nested = (depth: number): string => '<a>'.repeat(depth) + '</a>'.repeat(depth)
-  t.equal(serializeXml(cloneDocument(parseXml(nested(MAX_DEPTH)))), nested(MAX_DEPTH))
-  t.throws(() => parseXml(nested(MAX_DEPTH + 1)), { message: /more than 4096 elements/ })
-  t.throws(() => parseXml('<a>'.repeat(1_000_000)), SyntaxError)
+  t.equal(serializeXml(cloneDocument(parsed(nested(MAX_DEPTH)))), nested(MAX_DEPTH))
+  t.throws(() => parsed(nested(MAX_DEPTH + 1)), { message: /more than 4096 elements/ })
+  t.throws(() => parsed('<a>'.repeat(1_000_000)), SyntaxError)
 })
 
 t.test('parseXml() reads many siblings and long values in little time', async t => {
   const text = `<a b="${'x'.repeat(5_000_000)}">${'<c d="e"/>'.repeat(50_000)}</a>`
   const started = Date.now()
-  const xml = parseXml(text)
+  const xml = parsed(text)
   t.equal(childElements(xml.root).length, 50_000)
   t.equal([...eachElement(xml.root)].length, 50_001)
   t.equal(serializeXml(cloneDocument(xml)).length, text.length)
@@ -132,7 +167,7 @@ t.test('parseXml() reads what xmldom reads, and nothing that xmldom refuses', as
   while (Date.now() < until || tried < 100) {
     const source = tried % 20 === 0 ? (recorded[random.below(recorded.length)] ?? short) : short
     const text = mutate(source, pieces, below => random.below(below), tried % 3)
-    const ours = attempt(() => outline(parseXml(text).root))
+    const ours = attempt(() => outline(parsed(text).root))
     if (ours !== undefined) {
       accepted++
       const theirs = attempt(() => outlineOfDom(text))

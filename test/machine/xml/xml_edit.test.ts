@@ -1,5 +1,7 @@
+import { Buffer } from 'node:buffer'
 import t from 'tap'
 import { parseXml } from '../../../lib/machine/xml/parse_xml.ts'
+import { serializeXml } from '../../../lib/machine/xml/write_xml.ts'
 import {
   copyFor,
   createElement,
@@ -14,12 +16,15 @@ import {
 } from '../../../lib/machine/xml/xml_edit.ts'
 import {
   childElement,
+  cloneDocument,
   eachElement,
-  serializeXml,
   type XmlDocument,
   type XmlElement,
   type XmlStyle,
 } from '../../../lib/machine/xml/xml_tree.ts'
+import { testRandom } from '../../fixtures/test_run.ts'
+
+const parsed = (text: string): XmlDocument => parseXml(Buffer.from(text))
 
 const STYLE: XmlStyle = { eol: '\n', quote: '"', beforeClose: '', ascii: true }
 
@@ -29,7 +34,7 @@ function find(xml: XmlDocument, name: string): XmlElement {
 }
 
 function edited(text: string, edit: (xml: XmlDocument) => void): string {
-  const xml = parseXml(text)
+  const xml = parsed(text)
   edit(xml)
   return serializeXml(xml)
 }
@@ -47,8 +52,8 @@ t.test('setAttribute() keeps place, quotes and, for the same value, the spelling
 
 t.test('getAttribute() and removeAttribute() look at exact names', async t => {
   const text = '<a B="1" b="&lt;&#10;" bb="3"/>'
-  t.equal(getAttribute(parseXml(text).root, 'b'), '<\n')
-  t.equal(getAttribute(parseXml(text).root, 'c'), undefined)
+  t.equal(getAttribute(parsed(text).root, 'b'), '<\n')
+  t.equal(getAttribute(parsed(text).root, 'c'), undefined)
   t.equal(
     edited(text, ({ root }) => removeAttribute(root, 'b')),
     '<a B="1" bb="3"/>',
@@ -123,8 +128,27 @@ t.test('copyFor() and shiftContent() move lines of markup, not of text', async t
   )
 })
 
+t.test('shiftContent() comes to the same whether or not somebody looked inside', async t => {
+  const text = '<a>\n  <b>\n    <c>\n \t<d>e\n f</d><!-- g\n -->\n  </c>\n\n</b>\n  <h/>\n</a>'
+  const random = testRandom(t)
+  for (let round = 0; round < 200; round++) {
+    const [unread, read] = [parsed(text), parsed(text)]
+    const moves = Array.from({ length: 1 + random.below(4) }, () => random.below(13) - 6)
+    for (const columns of moves) {
+      for (const element of eachElement(read.root)) t.ok(element.children)
+      shiftContent(read.root, columns)
+      shiftContent(unread.root, columns)
+    }
+    const copy = cloneDocument(unread)
+    t.ok(unread.root.unread !== undefined && copy.root.unread !== undefined)
+    t.equal(serializeXml(unread), serializeXml(read), moves.join(', '))
+    for (const element of eachElement(copy.root)) t.ok(element.children)
+    t.equal(serializeXml(copy), serializeXml(read), 'also a copy that is looked into afterwards')
+  }
+})
+
 t.test('indentOf() tells where the line starts', async t => {
-  const xml = parseXml('<a>\r\n \t<b/><c><d/></c></a>')
+  const xml = parsed('<a>\r\n \t<b/><c><d/></c></a>')
   t.equal(indentOf(find(xml, 'b')), ' \t')
   t.equal(indentOf(find(xml, 'd')), '    ', 'an element without a line is taken for one')
   t.equal(indentOf(xml.root), '')
