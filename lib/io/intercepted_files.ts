@@ -21,6 +21,7 @@ export type FileOperation =
   | 'write'
   | 'share'
   | 'truncate'
+  | 'reserve'
   | 'sync'
   | 'copyOwner'
   | 'copyAttributes'
@@ -37,6 +38,7 @@ export const CHANGING_OPERATIONS: ReadonlySet<FileOperation> = new Set<FileOpera
   'write',
   'share',
   'truncate',
+  'reserve',
   'copyOwner',
   'copyAttributes',
 ])
@@ -47,7 +49,7 @@ export interface FileCall {
   readonly path: string
   /** The second path of `rename` and `link`. */
   readonly to?: string
-  /** Byte offset of `read`, `write` and `share`; the new length for `truncate`. */
+  /** Byte offset of `read`, `write` and `share`; the new length for `truncate` and `reserve`. */
   readonly position?: number
   /** Bytes asked for by `read`, `write` and `share`. */
   readonly bytes?: number
@@ -105,6 +107,8 @@ function interceptedFile(file: OpenFile, path: string, intercept: Interceptor): 
       ),
     truncate: length =>
       intercept({ operation: 'truncate', path, position: length }, () => file.truncate(length)),
+    reserve: length =>
+      intercept({ operation: 'reserve', path, position: length }, () => file.reserve(length)),
     sync: () => intercept({ operation: 'sync', path }, () => file.sync()),
     copyOwner: like => intercept({ operation: 'copyOwner', path }, () => file.copyOwner(like)),
     copyAttributes: like =>
