@@ -24,13 +24,14 @@ import { seed } from '../fixtures/test_run.ts'
 /** Crash states that are shown to VirtualBox. */
 const wantedStates = Number(process.env.CRASH_REAL_STATES ?? 2)
 
+t.setTimeout((120 + 30 * wantedStates) * 1000)
+
 t.comment(`VBOXMERGE_SEED=${seed}, CRASH_REAL_STATES=${wantedStates}`)
 
 t.test(
   'VirtualBox takes what a crash leaves, and finds every image',
   { skip: skipWithoutVirtualBox },
   async t => {
-    t.setTimeout((120 + 30 * wantedStates) * 1000)
     const virtualBox = await startVirtualBox(t)
     const random = seededRandom(seed)
     const scenarios = machineScenarios()
@@ -38,7 +39,7 @@ t.test(
     for (let number = 0; number < wantedStates; number++) {
       // The first one is from the window in which VirtualBox may refuse the machine.
       const scenario = number === 0 ? named(scenarios, 'merge all but one') : random.pick(scenarios)
-      const { state, settingsFile } = await randomState(scenario, random, number === 0)
+      const { state, settingsFile } = await randomState(scenario, { random, inWindow: number === 0, number })
       const real = join(virtualBox.machineFolder, `state${number}`, settingsFile.slice(MACHINE_FOLDER.length))
       await restartComputer(state.files)
       await copyOut(state.files, dirname(real))
@@ -65,13 +66,16 @@ function named(scenarios: readonly MachineScenario[], name: string): MachineScen
   return found
 }
 
-/** A state after a crash; with `inWindow` one between the second commit and the last new parent link. */
+/**
+ * A state after a crash; with `inWindow` one between the second commit and the last new parent link.
+ * Each `number` gives another machine, with other UUIDs: when a machine is unregistered, VirtualBox keeps images that
+ * no state has attached in its own list, and would refuse the same UUID in another folder.
+ */
 async function randomState(
   scenario: MachineScenario,
-  random: SeededRandom,
-  inWindow: boolean,
+  { random, inWindow, number }: { random: SeededRandom; inWindow: boolean; number: number },
 ): Promise<{ state: CrashState; settingsFile: string }> {
-  const prepared = await machineSubject(scenario, false).make(random.below(1000))
+  const prepared = await machineSubject(scenario, false).make(seed + number)
   const { settingsFile } = prepared.made
   const disk = prepared.disk.fork()
   await prepared.run(disk)

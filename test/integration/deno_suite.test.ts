@@ -50,6 +50,7 @@ t.test('Deno passes the tests that Node passes', { skip: skipWithout('deno') }, 
   t.comment(stdout.trimEnd().split('\n').slice(-2).join('; '))
   const [, passed, failed] = /^(\d+) passed, (\d+) failed/m.exec(stdout) ?? []
   t.equal(failed, '0', stdout + stderr)
-  t.ok(Number(passed) > (isCI ? 9000 : 600), `${passed} assertions`)
+  // Random suites get less done in their seconds on a busy computer.
+  t.ok(Number(passed) > (isCI ? 5000 : 600), `${passed} assertions`)
   t.equal(status, 0)
 })

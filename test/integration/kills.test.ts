@@ -21,7 +21,7 @@ const registeredShare = 0.3
 const phasesInFolders = ['1', '3', '6', '7', 'c']
 const phasesRegistered = ['2']
 
-t.setTimeout(1_200_000)
+t.setTimeout((600 + 5 * kills) * 1000)
 
 t.test('a machine in a folder is whole after every kill of a run, and the next run finishes', async t => {
   const folder = await temporaryFolder(t)
