@@ -1,5 +1,6 @@
 import type { FoldRange } from '../blocks/block_plan.ts'
-import { type OpenVdi, openImage } from '../image/open_image.ts'
+import type { OpenVdi } from '../image/open_image.ts'
+import { openImages } from '../image/open_images.ts'
 import type { Files } from '../io/files.ts'
 import { readFoldRange } from './direct/fold_range.ts'
 
@@ -32,15 +33,13 @@ export async function openFold(
   access: 'read' | 'write',
   signal: AbortSignal | undefined,
 ): Promise<OpenFold> {
-  const chain: OpenVdi[] = []
+  const target = paths.below.length
+  const all = [...paths.below, ...paths.range]
+  const chain = await openImages(files, all, access === 'write' ? target : undefined)
   const close = async (): Promise<void> => {
     for (const image of chain) await image.file.close()
   }
   try {
-    const target = paths.below.length
-    for (const [index, path] of [...paths.below, ...paths.range].entries()) {
-      chain.push(await openImage(files, path, index === target ? access : 'read'))
-    }
     const range = await readFoldRange(chain, { target, top: chain.length - 1 }, signal)
     return { chain, target: chain[target] as OpenVdi, range, close }
   } catch (error) {

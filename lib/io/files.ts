@@ -45,6 +45,11 @@ export interface OpenFile {
   share(source: OpenFile, from: number, length: number, position: number): Promise<boolean>
   /** Sets the length in bytes; a longer file reads as zeros behind its old end. */
   truncate(length: number): Promise<void>
+  /**
+   * Has place set aside for a file that will be written up to byte `length`, where that makes writing faster; otherwise
+   * nothing happens. The file may be that long afterwards, with zeros behind its old end, and is never made shorter.
+   */
+  reserve(length: number): Promise<void>
   /** Returns once content and length are on stable storage. A failure is final: it is never retried. */
   sync(): Promise<void>
   /** Gives the file the permission bits, owner and group of `like`; an owner that may not be set is left. */

@@ -22,6 +22,7 @@ export type FileOperation =
   | 'write'
   | 'share'
   | 'truncate'
+  | 'reserve'
   | 'sync'
   | 'copyOwner'
   | 'copyAttributes'
@@ -38,6 +39,7 @@ export const CHANGING_OPERATIONS: ReadonlySet<FileOperation> = new Set<FileOpera
   'write',
   'share',
   'truncate',
+  'reserve',
   'copyOwner',
   'copyAttributes',
 ])
@@ -48,7 +50,7 @@ export interface FileCall {
   readonly path: string
   /** The second path of `rename` and `link`. */
   readonly to?: string
-  /** Byte offset of `read`, `write` and `share`; the new length for `truncate`. */
+  /** Byte offset of `read`, `write` and `share`; the new length for `truncate` and `reserve`. */
   readonly position?: number
   /** Bytes asked for by `read`, `write` and `share`. */
   readonly bytes?: number
@@ -107,6 +109,8 @@ function interceptedFile(file: OpenFile, path: string, intercept: Interceptor): 
       ),
     truncate: length =>
       intercept({ operation: 'truncate', path, position: length }, () => file.truncate(length)),
+    reserve: length =>
+      intercept({ operation: 'reserve', path, position: length }, () => file.reserve(length)),
     sync: () => intercept({ operation: 'sync', path }, () => file.sync()),
     copyOwner: like => intercept({ operation: 'copyOwner', path }, () => file.copyOwner(like)),
     copyAttributes: like =>

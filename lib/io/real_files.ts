@@ -22,6 +22,7 @@ import { copyExtendedAttributes } from './extended_attributes.ts'
 import { extentSharer } from './extent_sharer.ts'
 import type { FileAccess, FileKind, FileStat, Files, OpenFile } from './files.ts'
 import { checkOffset } from './offsets.ts'
+import { reservePlace } from './place_reserver.ts'
 import { systemCalls } from './system_calls.ts'
 import { type SystemNumber, systemNumber } from './system_number.ts'
 
@@ -216,6 +217,12 @@ function openFile(handle: FileHandle, number: SystemNumber, path: string): OpenF
     truncate: async length => {
       checkOffset('a length', length)
       await onFile(path, () => handle.truncate(length))
+    },
+
+    reserve: async length => {
+      checkOffset('a length', length)
+      const { size } = await file.stat()
+      await reservePlace(number, path, size, length)
     },
 
     // Not fdatasync: POSIX lets that leave behind whatever reading the data back does not need, and a

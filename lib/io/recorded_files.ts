@@ -266,6 +266,9 @@ export class RecordedFiles implements Files {
         node.content.truncate(length)
         node.mtimeNs = this.#note({ kind: 'truncate', path, inode: node.inode, length })
       },
+      reserve: async length => {
+        if (length > node.content.length) await file.truncate(length)
+      },
       sync: async () => {
         check('fsync')
         this.#note({ kind: 'sync', path, inode: node.inode })

@@ -10,6 +10,8 @@ export interface FileIdentity {
 export interface SystemCalls {
   /** Lets a range of one file share its place on the disk with a range of another; false when it cannot. */
   cloneRange(target: number, position: number, source: number, from: number, length: number): Promise<boolean>
+  /** Sets place on the disk aside for a range of a file, and makes the file as long as that; false when it cannot. */
+  allocate(file: number, position: number, length: number): Promise<boolean>
   /** Opens a file; undefined when it cannot. */
   open(path: string, flags: number): number | undefined
   /** Which file it is; undefined when the system does not tell. */
@@ -45,6 +47,7 @@ function load(): SystemCalls | undefined {
     const library = loadKoffi()?.load(null)
     if (library === undefined) return undefined
     const ioctl = library.func('int ioctl(int file, unsigned long request, void *argument)')
+    const fallocate = library.func('int fallocate(int file, int mode, int64_t position, int64_t length)')
     const open = library.func('int open(const char *path, int flags, ...)')
     const close = library.func('int close(int file)')
     const syncfs = library.func('int syncfs(int file)')
@@ -55,6 +58,14 @@ function load(): SystemCalls | undefined {
         argument.set([BigInt(source), BigInt(from), BigInt(length), BigInt(position)])
         return await new Promise<boolean>((resolve, reject) => {
           ioctl.async(target, FICLONERANGE, argument, (error: unknown, status: number) => {
+            if (error) reject(error)
+            else resolve(status === 0)
+          })
+        })
+      },
+      allocate: async (file, position, length) => {
+        return await new Promise<boolean>((resolve, reject) => {
+          fallocate.async(file, 0, position, length, (error: unknown, status: number) => {
             if (error) reject(error)
             else resolve(status === 0)
           })

@@ -4,6 +4,7 @@ import { openImage } from '../image/open_image.ts'
 import { isTableFree } from '../image/vdi/block_table.ts'
 import { errorCode } from '../io/errno.ts'
 import type { FileStat, Files } from '../io/files.ts'
+import { inLanes } from '../io/in_lanes.ts'
 import type { InspectedImage, Inspection, InterruptedRun, Problem, Relink } from './inspection.ts'
 import { type Journal, readJournal } from './journal.ts'
 import type { MachineSettings, Medium, Uuid } from './machine.ts'
@@ -124,19 +125,34 @@ function sharedImages(neighbours: Neighbours, media: ReadonlyMap<Uuid, Medium>):
   return shared
 }
 
+/** Images that are looked at at a time: each takes several calls, and of the time of a call most is waiting for it. */
+const LANES = 4
+
+interface LookedAt {
+  readonly medium: Medium
+  readonly stat: FileStat | undefined
+  readonly image: InspectedImage
+}
+
 async function inspectImages(
   files: Files,
   media: ReadonlyMap<Uuid, Medium>,
   used: ReadonlySet<Uuid>,
   journal: Journal | undefined,
 ): Promise<Map<Uuid, InspectedImage>> {
+  const looked = new Map<Uuid, LookedAt>()
+  await inLanes(LANES, used, async id => {
+    const medium = media.get(id)
+    if (medium === undefined) return
+    const stat = await files.stat(medium.path)
+    looked.set(id, { medium, stat, image: await inspectImage(files, medium, stat) })
+  })
   const images = new Map<Uuid, InspectedImage>()
   const names = new Map<string, Medium>()
   for (const id of used) {
-    const medium = media.get(id)
-    if (medium === undefined) continue
-    const stat = await files.stat(medium.path)
-    const image = await inspectImage(files, medium, stat)
+    const found = looked.get(id)
+    if (found === undefined) continue
+    const { medium, stat, image } = found
     const key = stat === undefined ? undefined : `${stat.device}:${stat.inode}`
     const twin = key === undefined ? undefined : names.get(key)
     if (key !== undefined) names.set(key, medium)

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t from 'tap'
@@ -98,7 +98,7 @@ t.test('the archive holds what users need, and nothing else', async t => {
   const collection =
     /^(galaxy\.yml|meta\/runtime\.yml|plugins\/modules\/vbox_\w+\.(mjs|yml)|roles\/\w+\/(defaults|meta|tasks)\/\w+\.yml)$/
   const known =
-    /^(README\.md|CHANGELOG\.md|LICENSE|package\.json|docs\/[\w-]+\.md|docs\/screens\/[\w-]+\.txt|docs\/images\/\w+\.(svg|png)|playbooks\/\w+\.(mjs|ya?ml)|dist\/(cli|mod)\.js|dist\/\w+-[A-Z0-9]{8}\.js|dist\/mod\.d\.ts|dist\/lib\/.+\.d\.ts)$/
+    /^(README\.md|CHANGELOG\.md|LICENSE|package\.json|docs\/[\w-]+\.md|docs\/screens\/[\w-]+\.txt|docs\/images\/\w+\.(svg|png)|playbooks\/\w+\.(mjs|ya?ml)|dist\/(cli|mod)\.js|dist\/\w+-[A-Z0-9]{8}\.js|dist\/shared-\d+\.js|dist\/mod\.d\.ts|dist\/lib\/.+\.d\.ts)$/
   t.same(
     paths.filter(path => !known.test(path) && !collection.test(path)),
     [],
@@ -140,6 +140,31 @@ t.test('importers load no command line, and neither they nor a run without work 
     t.notMatch(text, 'This page is complete in itself', `${file} holds nothing that only reports need`)
   }
   t.notOk(loaded.has('zx') || loaded.has('zx/core'))
+})
+
+t.test('a run loads few files, and no source is in two of them', async t => {
+  const dist = join(root, 'dist')
+  const names = (await readdir(dist)).filter(name => name.endsWith('.js'))
+  const texts = new Map<string, string>()
+  for (const name of names) texts.set(name, await readFile(join(dist, name), 'utf8'))
+  const loaded = new Set(['cli.js', ...names.filter(name => name.startsWith('real_operations-'))])
+  for (const name of loaded) {
+    for (const [, next = ''] of (texts.get(name) ?? '').matchAll(/^(?:import|\}) .*?"\.\/(.+?\.js)";$/gm))
+      loaded.add(next)
+  }
+  t.ok(loaded.size > 2 && loaded.size <= 8, [...loaded].join(' '))
+  const places = new Map<string, Set<string>>()
+  for (const [name, text] of texts) {
+    for (const [, source = ''] of text.matchAll(/^\/\/ (lib\/\S+\.ts)$/gm)) {
+      places.set(source, (places.get(source) ?? new Set()).add(name))
+    }
+  }
+  t.ok(places.size > 100)
+  const twice = [...places].filter(([, { size }]) => size > 1)
+  t.same(
+    twice.map(([source, files]) => `${source}: ${[...files].join(' ')}`),
+    [],
+  )
 })
 
 t.test('publint and attw find nothing', { skip: skipWithout('publint', 'attw') }, async t => {

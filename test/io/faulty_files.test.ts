@@ -91,6 +91,7 @@ t.test('every operation can fail', async t => {
     read: async files => (await files.open('/a', 'write')).read(new Uint8Array(1), 0),
     write: async files => (await files.open('/a', 'write')).write(new Uint8Array(1), 0),
     truncate: async files => (await files.open('/a', 'write')).truncate(0),
+    reserve: async files => (await files.open('/a', 'write')).reserve(9),
     sync: async files => (await files.open('/a', 'write')).sync(),
     copyOwner: async files => (await files.open('/a', 'write')).copyOwner(like),
     close: async files => (await files.open('/a', 'write')).close(),

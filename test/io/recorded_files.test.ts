@@ -66,6 +66,8 @@ t.test('records each change with the inode it was done to', async t => {
   await files.unlink('/m/b')
   await files.syncFolder('/m')
   await file.write(new Uint8Array([3]), 0)
+  await file.reserve(100)
+  await file.reserve(101)
   t.same(files.entries.map(describeEntry), [
     'mkdir /m',
     'syncFolder /',
@@ -79,6 +81,7 @@ t.test('records each change with the inode it was done to', async t => {
     'unlink /m/b',
     'syncFolder /m',
     'write /m/a 0+1',
+    'truncate /m/a 101',
   ])
   const inodes = files.entries.flatMap(entry => (entry.path === '/m/a' ? [entry.inode] : []))
   t.equal(new Set(inodes).size, 1, 'an open file keeps its identity when it is renamed')

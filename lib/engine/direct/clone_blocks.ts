@@ -2,7 +2,8 @@ import type { BlockPlan, FoldRange, FoldTarget } from '../../blocks/block_plan.t
 import { FREE } from '../../blocks/constants.ts'
 import { freshPlan } from '../../blocks/plan_blocks.ts'
 import { checkLinks } from '../../image/check_links.ts'
-import { type OpenVdi, openImage } from '../../image/open_image.ts'
+import type { OpenVdi } from '../../image/open_image.ts'
+import { openImages } from '../../image/open_images.ts'
 import { baseHeader } from '../../image/vdi/create.ts'
 import type { VdiHeader } from '../../image/vdi/header.ts'
 import type { Files } from '../../io/files.ts'
@@ -32,12 +33,11 @@ export async function openSource(
   fixed: boolean,
   signal: AbortSignal | undefined,
 ): Promise<OpenSource> {
-  const chain: OpenVdi[] = []
+  const chain = await openImages(files, paths)
   const close = async (): Promise<void> => {
     for (const image of chain) await image.file.close()
   }
   try {
-    for (const path of paths) chain.push(await openImage(files, path, 'read'))
     checkLinks(chain)
     const above = await readChainOwners(chain, signal)
     const { capacity } = above

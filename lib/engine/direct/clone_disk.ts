@@ -8,6 +8,7 @@ import type { Uuid } from '../../machine/machine.ts'
 import { cloneBlocks, type OpenSource } from './clone_blocks.ts'
 import { type CopiedBlocks, canCopyDataBlocks, copyDataBlocks } from './clone_copy.ts'
 import { copyBlocks } from './fold_copy.ts'
+import { reserveData } from './fold_fresh.ts'
 import { writeTable } from './fold_table.ts'
 import { verifyTables } from './fold_verify.ts'
 
@@ -43,6 +44,7 @@ export async function writeCloneDisk(job: CloneDiskJob): Promise<BlockSet> {
   const file = await files.open(path, 'create')
   try {
     if (like !== undefined) await file.copyOwner(like)
+    await reserveData(plan, file)
     await file.truncate(plan.fileSize)
     const { zeros, slots } = await copyData(job, file)
     const done = cloneBlocks(source, block => dead?.(block) === true || zeros.has(block))

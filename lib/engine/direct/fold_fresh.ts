@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import type { BlockPlan } from '../../blocks/block_plan.ts'
 import type { OpenImage } from '../../image/image.ts'
 import { readWhole } from '../../image/read_whole.ts'
 import type { Files, OpenFile } from '../../io/files.ts'
@@ -50,6 +51,7 @@ export async function foldIntoFresh(job: FreshFoldJob): Promise<void> {
 
 async function writeFresh(job: FreshFoldJob, target: OpenImage, file: OpenFile): Promise<void> {
   const { plan, modification } = job
+  await reserveData(plan, file)
   await file.truncate(plan.fileSize)
   await copyFront(job, target, file)
   const header = new Uint8Array(CHANGED_HEADER_BYTES)
@@ -63,6 +65,11 @@ async function writeFresh(job: FreshFoldJob, target: OpenImage, file: OpenFile):
   await copyIdentity(file, target.file)
   await file.sync()
   await job.confirm?.(file, layout)
+}
+
+/** Has place set aside for a new file whose blocks will all be written; one of fixed size may have holes. */
+export async function reserveData({ target, fileSize }: BlockPlan, file: OpenFile): Promise<void> {
+  if (target.variant !== 'fixed') await file.reserve(fileSize)
 }
 
 /** Copies what lies in front of the table and, where its place is the same, between the table and the data. */

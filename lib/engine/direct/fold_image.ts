@@ -85,6 +85,7 @@ async function writeData(job: FoldJob, image: OpenImage): Promise<void> {
   if (writes.length === 0 && !isMore) return
   job.signal?.throwIfAborted()
   if (isMore) await writeHeader(image, { allocatedBlocks })
+  await image.file.reserve(job.plan.fileSize)
   await copyBlocks(job, image.file, target)
   await image.file.sync()
 }
