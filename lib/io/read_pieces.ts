@@ -12,16 +12,16 @@ export async function* readPieces(files: Files, path: string, maxBytes: number):
   const file = await files.open(path, 'read')
   try {
     const { size } = await file.stat()
-    // A byte more than is there shows the end at once.
-    const memory = new Uint8Array(Math.min(size + 1, PIECE_BYTES))
+    // A read may be short before the end, which only one without a byte shows.
+    const memory = new Uint8Array(Math.min(size || 1, PIECE_BYTES))
     for (let at = 0; ; ) {
       const length = await file.read(memory, at)
       at += length
       if (at > maxBytes) {
         throw new RangeError(`Cannot read ${JSON.stringify(path)}: it is longer than ${maxBytes} bytes`)
       }
-      if (length > 0) yield memory.subarray(0, length)
-      if (length < memory.length) return
+      if (length === 0) return
+      yield memory.subarray(0, length)
     }
   } finally {
     await file.close()
