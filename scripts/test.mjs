@@ -16,7 +16,7 @@ import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { bundleTest } from './bundle_test.mjs'
+import { bundledTest, bundleTests } from './bundle_tests.mjs'
 import { ensureInstalled } from './ensure_installed.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -88,23 +88,19 @@ function step(name, file, ...args) {
 }
 
 /** The command that runs a test file. */
-async function commandFor(file) {
+function commandFor(file) {
   if (flags.includes('--deno')) {
     const options = ['--allow-all', '--no-check', '--quiet', '--preload=scripts/tap_in_deno.mjs']
     return ['deno', 'run', ...options, file]
   }
-  return [process.execPath, '--enable-source-maps', await bundleTest(file)]
+  return [process.execPath, '--enable-source-maps', bundledTest(file)]
 }
 
 /** Runs one test file; resolves with what its line and its counts need. */
 async function run(file, Parser) {
   const started = Date.now()
   const outcome = { file, passed: 0, skips: [], failures: [], comments: [], noise: '' }
-  const [command, ...args] = await commandFor(file).catch(error => {
-    outcome.failures.push({ name: `is no TypeScript: ${error.message}` })
-    return []
-  })
-  if (command === undefined) return { ...outcome, time: seconds(started) }
+  const [command, ...args] = commandFor(file)
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { TAP_TIMEOUT: '120', ...process.env, TAP: '1' },
@@ -229,6 +225,17 @@ function seconds(since) {
   return `${((Date.now() - since) / 1000).toFixed(1)} s`
 }
 
+async function bundle(files) {
+  try {
+    await bundleTests(files)
+    return true
+  } catch (error) {
+    total.failed++
+    console.log(`FAIL tests that are no TypeScript\n${indent(error.message)}`)
+    return false
+  }
+}
+
 async function runAll(files) {
   const { Parser } = await import('tap-parser')
   const waiting = [...files]
@@ -266,7 +273,8 @@ if (files.length === 0) {
   total.failed++
   console.log(`FAIL no test file fits ${filters.join(' ')}`)
 }
-await runAll(files)
+const isBundled = flags.includes('--deno') || (await bundle(files))
+if (isBundled) await runAll(files)
 
 if (skips.length > 0) console.log(`\nskipped${noSkip ? ', which VBOXMERGE_NO_SKIP=1 makes failures' : ''}:`)
 for (const { file, name, reason } of skips) console.log(`  ${file}: ${name}: ${reason}`)
