@@ -22,12 +22,13 @@ import { summarize } from './plan.ts'
 import { type PrepareContext, type PreparedRun, prepare } from './prepare.ts'
 import {
   DELETION_FINISHED,
-  type FinishedDeletion,
   finishDeletion,
   forecastDeletion,
   hasUnfinishedDeletion,
+  SAVE_FINISHED,
+  SAVE_STEP,
 } from './recover_virtualbox.ts'
-import type { EnsureResult, RunTimes, Step, Warning } from './result.ts'
+import type { EnsureResult, RecoverStep, RunTimes, Step, Warning } from './result.ts'
 import { openSession, type Session } from './session.ts'
 import { operationOf } from './status_reporter.ts'
 import { type StepTimes, startTimes } from './step_times.ts'
@@ -56,7 +57,7 @@ export async function ensureWanted(
   host: EnsureHost = realEnsureHost,
 ): Promise<EnsureResult> {
   options.signal?.throwIfAborted()
-  const session = await openSession(host, machine, options)
+  const session = await openSession(host, machine, options, options.check === true ? undefined : options)
   return await withReport(host, session, options, async watch => {
     return await new EnsureRun(host, session, wanted, options, watch).perform()
   })
@@ -101,22 +102,31 @@ class EnsureRun {
 
   async #recoverAndEnsure(): Promise<EnsureResult> {
     const { check } = this.#options
-    let finished: FinishedDeletion | undefined
+    const recovered: RecoverStep[] = []
+    const told: Warning[] = []
     let recovery: RunTimes = { total: 0, steps: [] }
+    if (this.#session.finishedSave) {
+      recovered.push(SAVE_STEP)
+      recovery = { total: 0, steps: [0] }
+      this.#done = { state: SAVE_FINISHED, steps: 1 }
+    }
     if (await hasUnfinishedDeletion(this.#host, this.#session)) {
       if (check === true) return await forecastDeletion(this.#host, this.#session)
       const times = startTimes(1)
-      finished = await finishDeletion(this.#host, this.#session, this.#options)
-      recovery = times.end()
-      const told = finished.warnings.map(({ message }) => message)
-      this.#done = { state: [DELETION_FINISHED, ...told].join('. '), steps: 1 }
+      const { step, warnings } = await finishDeletion(this.#host, this.#session, this.#options)
+      const { total, steps } = times.end()
+      recovery = { total: recovery.total + total, steps: [...recovery.steps, ...steps] }
+      recovered.push(step)
+      told.push(...warnings)
+      const state = [DELETION_FINISHED, ...warnings.map(({ message }) => message)].join('. ')
+      this.#done = { state, steps: recovered.length }
     }
     const result = await this.#ensure()
-    if (finished === undefined) return result
-    const warnings = [...finished.warnings, ...result.warnings]
-    const steps = [finished.step, ...result.steps]
+    if (recovered.length === 0) return result
+    const warnings = [...told, ...result.warnings]
+    const steps = [...recovered, ...result.steps]
     const { total, steps: own } = result.times ?? { total: 0, steps: [] }
-    const times = { total: recovery.total + total, steps: [recovery.total, ...own] }
+    const times = { total: recovery.total + total, steps: [...recovery.steps, ...own] }
     return { ...result, changed: true, steps, times, warnings }
   }
 

@@ -27,6 +27,17 @@ export const DELETION_REASON =
 export const DELETION_FINISHED =
   'before that, what VirtualBox had begun when it died was finished: the settings fit the images again, which stays'
 
+/** What is told of settings that VirtualBox was saving when it died. */
+export const SAVE_STEP: RecoverStep = {
+  kind: 'recover',
+  reason: 'VirtualBox died while it saved its settings; what it had written has its name now',
+  forecast: { readBytes: 0, writtenBytes: 0, freedBytes: 0 },
+}
+
+/** How the failure of what comes next goes on. */
+export const SAVE_FINISHED =
+  'before that, settings that VirtualBox was saving when it died were given their name, which stays'
+
 const STEP: RecoverStep = {
   kind: 'recover',
   reason: DELETION_REASON,

@@ -1,6 +1,7 @@
 import { VboxmergeError } from '../errors.ts'
-import { findRegistryHome } from '../machine/registry.ts'
+import { findRegistryHome, isRegistryUnfinished, registryFile } from '../machine/registry.ts'
 import { resolveMachine } from '../machine/resolve_machine.ts'
+import { finishSave } from '../machine/unfinished_save.ts'
 import type { Manage } from '../virtualbox/manage.ts'
 import type { EnsureHost } from './host.ts'
 import type { EngineName } from './result.ts'
@@ -17,6 +18,8 @@ export interface VirtualBoxPlace {
 export interface Session {
   readonly settingsFile: string
   readonly vboxUserHome: string
+  /** Whether what VirtualBox was saving when it died was finished. */
+  readonly finishedSave: boolean
   /**
    * Looks for VBoxManage when it is first asked; undefined when there is none.
    *
@@ -47,16 +50,25 @@ export async function findHome(host: EnsureHost, place: VirtualBoxPlace): Promis
 /**
  * Finds a machine by the words that a user gave.
  *
+ * @param finishesSaves Allows to finish what VirtualBox was saving when it died.
  * @throws {VboxmergeError} `machine_not_found`, `machine_ambiguous`, `settings_corrupt`, `unsupported`.
  */
 export async function openSession(
   host: EnsureHost,
   machine: string,
   place: VirtualBoxPlace,
+  finishesSaves?: { readonly signal?: AbortSignal | undefined },
 ): Promise<Session> {
   const vboxUserHome = await findHome(host, place)
-  const { settingsFile } = await resolveMachine(host.files, machine, { cwd: host.cwd(), vboxUserHome })
-  return sessionOf(host, settingsFile, vboxUserHome, place)
+  const { files } = host
+  let finishedSave = false
+  if (finishesSaves !== undefined && (await isRegistryUnfinished(files, vboxUserHome))) {
+    finishedSave = await finishSave(files, registryFile(vboxUserHome), finishesSaves.signal)
+  }
+  const places = { cwd: host.cwd(), vboxUserHome, ...(finishesSaves === undefined ? {} : { finishesSaves }) }
+  const found = await resolveMachine(files, machine, places)
+  const session = sessionOf(host, found.settingsFile, vboxUserHome, place)
+  return { ...session, finishedSave: finishedSave || found.finishedSave === true }
 }
 
 /** The session of a machine whose settings file is known. */
@@ -77,5 +89,5 @@ export function sessionOf(
     found.set(engine, known)
     return known
   }
-  return { settingsFile, vboxUserHome, manage }
+  return { settingsFile, vboxUserHome, finishedSave: false, manage }
 }

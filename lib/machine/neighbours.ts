@@ -6,6 +6,7 @@ import type { MachineSettings, Medium } from './machine.ts'
 import { readSettings } from './read_settings.ts'
 import { loadRegistry } from './registry.ts'
 import { MAX_SETTINGS_BYTES, parseSettings } from './settings_document.ts'
+import { newOf, oldOf } from './unfinished_save.ts'
 
 /** What VirtualBox's settings folder tells of a machine's surroundings. */
 export interface Neighbours {
@@ -38,8 +39,12 @@ export async function loadNeighbours(
       registered ||= listed.has(entry.id)
       continue
     }
-    const other = await loadOther(files, path)
-    if (other !== undefined) machines.push(other)
+    const isThere = (await files.stat(path)) !== undefined
+    // VirtualBox is saving what is missing, or died while it was: what that machine reads is in these.
+    for (const kept of isThere ? [path] : [newOf(path), oldOf(path)]) {
+      const other = await loadOther(files, kept)
+      if (other !== undefined) machines.push(other)
+    }
   }
   return { registered, machines, registries: [...machines.map(other => other.media), registry.media] }
 }

@@ -7,6 +7,7 @@ import type { Medium, Uuid } from './machine.ts'
 import { readMedia } from './read_media.ts'
 import { MAX_SETTINGS_BYTES, parseVirtualBoxXml, settingsCorrupt } from './settings_document.ts'
 import { requiredAttribute, requiredUuid } from './settings_elements.ts'
+import { isSaveUnfinished, newOf } from './unfinished_save.ts'
 import { getAttribute } from './xml/xml_edit.ts'
 import { childElement, childElements } from './xml/xml_tree.ts'
 
@@ -66,11 +67,33 @@ export function readRegistry(bytes: Uint8Array | undefined, file: string): Regis
 /**
  * Reads the registry in a VirtualBox home folder; without a `VirtualBox.xml` nothing is registered.
  *
- * @throws VboxmergeError like {@link readRegistry}
+ * @throws VboxmergeError like {@link readRegistry}; `settings_corrupt` when VirtualBox died while it saved it
  */
 export async function loadRegistry(files: Files, home: string): Promise<Registry> {
-  const file = join(home, 'VirtualBox.xml')
-  return readRegistry(await readIfThere(files, file), file)
+  const file = registryFile(home)
+  const bytes = await readIfThere(files, file)
+  if (bytes === undefined && (await isRegistryUnfinished(files, home))) {
+    throw new VboxmergeError(
+      'settings_corrupt',
+      `Cannot read ${JSON.stringify(file)}: VirtualBox was cut off while it saved it; rename ` +
+        `${JSON.stringify(newOf(file))} to it before VirtualBox is started, which would forget all machines`,
+    )
+  }
+  return readRegistry(bytes, file)
+}
+
+/** The file by which VirtualBox knows a user's machines. */
+export function registryFile(home: string): string {
+  return join(home, 'VirtualBox.xml')
+}
+
+/** Tells whether VirtualBox died while it saved that file, and has to be given what it was saving. */
+export async function isRegistryUnfinished(files: Files, home: string): Promise<boolean> {
+  const file = registryFile(home)
+  return await isSaveUnfinished(files, file, bytes => {
+    readRegistry(bytes, file)
+    return ''
+  })
 }
 
 /** Finds the folder that holds a user's `VirtualBox.xml`, by the rules of VirtualBox itself. */

@@ -10,6 +10,7 @@ import { type MachineIdentity, readIdentity } from './read_settings.ts'
 import { loadRegistry, type RegisteredMachine } from './registry.ts'
 import { MAX_SETTINGS_BYTES, parseSettings, settingsCorrupt } from './settings_document.ts'
 import { parseUuid } from './settings_elements.ts'
+import { finishSave, isSaveUnfinished, newOf, oldOf } from './unfinished_save.ts'
 
 /** Where a machine is. */
 export interface ResolvedMachine {
@@ -17,6 +18,8 @@ export interface ResolvedMachine {
   readonly settingsFile: string
   /** The machine's UUID when the registry lists this very file under it. */
   readonly registeredId?: Uuid
+  /** That VirtualBox had died while it saved the file, which is finished now. */
+  readonly finishedSave?: true
 }
 
 /** What a machine's name is looked up in. */
@@ -25,6 +28,8 @@ export interface ResolvePlaces {
   readonly cwd: string
   /** The folder that holds `VirtualBox.xml`. */
   readonly vboxUserHome: string
+  /** Allows to finish what VirtualBox was saving when it died; by default that is a machine that is not found. */
+  readonly finishesSaves?: { readonly signal?: AbortSignal | undefined }
 }
 
 /** Something that a word may mean. */
@@ -57,7 +62,9 @@ export async function resolveMachine(
   const away = await readAwayNotes(files, places.vboxUserHome)
   const machines = [...registry.machines, ...away.filter(entry => !registered.has(entry.id))]
   if (isPath(machine)) {
-    return await describePath(files, machines, await settingsAt(files, machine, resolve(places.cwd, machine)))
+    const path = await settingsAt(files, machine, resolve(places.cwd, machine))
+    const saved = await finishIfUnfinished(files, machine, path, places)
+    return { ...(await describePath(files, machines, path)), ...saved }
   }
   const unreadable: string[] = []
   const names = await readNames(files, machines, unreadable)
@@ -74,8 +81,37 @@ export async function resolveMachine(
       unreadable,
     )
   if (others.length > 0) throw ambiguous(machine, [hit, ...others])
-  if (hit.entry === undefined) return await describePath(files, machines, hit.settingsFile)
-  return await describeEntry(files, machine, hit.entry)
+  const saved = await finishIfUnfinished(files, machine, hit.settingsFile, places)
+  const { entry, settingsFile } = hit
+  const found =
+    entry === undefined
+      ? await describePath(files, machines, settingsFile)
+      : await describeEntry(files, machine, entry)
+  return { ...found, ...saved }
+}
+
+/** VirtualBox saves settings by two renames; when it dies in between, the new ones only miss their name. */
+async function finishIfUnfinished(
+  files: Files,
+  machine: string,
+  settingsFile: string,
+  { finishesSaves }: ResolvePlaces,
+): Promise<{ readonly finishedSave?: true }> {
+  if (!(await isUnfinished(files, settingsFile))) return {}
+  if (finishesSaves === undefined) {
+    throw new VboxmergeError(
+      'machine_not_found',
+      `Cannot find machine ${JSON.stringify(machine)}: VirtualBox was cut off while it saved ` +
+        `${JSON.stringify(settingsFile)}; finish that (vboxmerge recover ${JSON.stringify(machine)})`,
+    )
+  }
+  return (await finishSave(files, settingsFile, finishesSaves.signal)) ? { finishedSave: true } : {}
+}
+
+async function isUnfinished(files: Files, settingsFile: string): Promise<boolean> {
+  return await isSaveUnfinished(files, settingsFile, bytes => {
+    return readIdentity(parseSettings(bytes, settingsFile)).id
+  })
 }
 
 function isPath(machine: string): boolean {
@@ -88,6 +124,7 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   const path = (await isLink(files, given)) ? await files.realPath(given) : given
   const stat = path === undefined ? undefined : await files.stat(path)
   if (path === undefined || stat === undefined) {
+    if (/\.vbox$/i.test(given) && (await isUnfinished(files, given))) return given
     const help = (await olderSettings(files, given)) || '; vboxmerge list shows those that are known'
     throw new VboxmergeError(
       'machine_not_found',
@@ -101,20 +138,27 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   const [found, ...others] = stat.kind === 'folder' ? await settingsIn(files, path) : []
   if (found === undefined) {
     const what = stat.kind === 'folder' ? 'holds no .vbox file' : 'is no .vbox file and no folder'
+    const older = stat.kind === 'folder' ? await olderSettingsIn(files, path) : ''
     throw new VboxmergeError(
       'machine_not_found',
-      `Cannot find machine ${JSON.stringify(machine)}: ${JSON.stringify(given)} ${what}; name a .vbox file, or the folder that it is in`,
+      `Cannot find machine ${JSON.stringify(machine)}: ${JSON.stringify(given)} ${what}${older || '; name a .vbox file, or the folder that it is in'}`,
     )
   }
   if (others.length > 0) throw ambiguous(machine, [found, ...others].map(folderHit))
   return found
 }
 
-/** VirtualBox saves settings by two renames; when the power goes in between, the older ones are all there is. */
+/** When the power goes between the two renames of VirtualBox, the older settings may be all there is. */
 async function olderSettings(files: Files, settingsFile: string): Promise<string> {
-  const older = `${settingsFile}-prev`
+  const older = oldOf(settingsFile)
   if (!/\.vbox$/i.test(settingsFile) || (await files.stat(older))?.kind !== 'file') return ''
   return `; VirtualBox was cut off while it saved it: rename "${older}" to it, and run again`
+}
+
+async function olderSettingsIn(files: Files, folder: string): Promise<string> {
+  const names = await files.list(folder)
+  const older = names.find(name => /\.vbox-prev$/i.test(name))
+  return older === undefined ? '' : await olderSettings(files, join(folder, older.replace(/-prev$/i, '')))
 }
 
 async function isLink(files: Files, path: string): Promise<boolean> {
@@ -124,6 +168,10 @@ async function isLink(files: Files, path: string): Promise<boolean> {
 async function settingsIn(files: Files, folder: string): Promise<string[]> {
   const names = await files.list(folder)
   const found = names.filter(name => /\.vbox$/i.test(name)).map(name => join(folder, name))
+  for (const name of names.filter(each => /\.vbox-tmp$/i.test(each))) {
+    const path = join(folder, name.slice(0, -newOf('').length))
+    if (await isUnfinished(files, path)) found.push(path)
+  }
   return await withoutOldVersions(files, found)
 }
 
@@ -241,7 +289,8 @@ async function readNames(
 }
 
 async function identityOf(files: Files, settingsFile: string): Promise<MachineIdentity> {
-  const path = (await files.realPath(settingsFile)) ?? settingsFile
+  const real = await files.realPath(settingsFile)
+  const path = real ?? ((await isUnfinished(files, settingsFile)) ? newOf(settingsFile) : settingsFile)
   return readIdentity(parseSettings(await readBytes(files, path), settingsFile))
 }
 

@@ -6,6 +6,7 @@ import type { EnsureResult } from '../../lib/ensure/result.ts'
 import { sessionOf } from '../../lib/ensure/session.ts'
 import { findUnfinished, unfinishedWarnings } from '../../lib/ensure/unfinished.ts'
 import { crashStates } from '../../lib/io/crash_states.ts'
+import { writeNewFile } from '../../lib/io/durable_file.ts'
 import { faultyFiles } from '../../lib/io/faulty_files.ts'
 import type { Files } from '../../lib/io/files.ts'
 import { RecordedFiles } from '../../lib/io/recorded_files.ts'
@@ -75,6 +76,44 @@ t.test('recover finishes what a dead run left, and nothing more', async t => {
     else t.equal(after.images, 1, 'what was begun is done')
   }
   t.ok(recovered > 2 && untouched > 1, `${recovered} recovered, of ${untouched} nothing had been begun`)
+})
+
+t.test('settings that VirtualBox was saving when it died get their name', async t => {
+  const runs = { recover: again, merge }
+  for (const [name, run] of Object.entries(runs)) {
+    const { files, made } = await make()
+    const { settingsFile } = made
+    const bytes = await files.readFile(settingsFile, 2 ** 20)
+    await writeNewFile(files, `${settingsFile}-tmp`, bytes, undefined)
+    await files.rename(settingsFile, `${settingsFile}-prev`)
+    const { changed, steps, times } = await run(files, settingsFile)
+    t.ok(changed)
+    const merged = name === 'merge' ? ['merge'] : []
+    t.strictSame(
+      steps.map(({ kind }) => kind),
+      ['recover', ...merged],
+      name,
+    )
+    t.equal(times?.steps.length, steps.length)
+    t.equal(await files.stat(`${settingsFile}-tmp`), undefined)
+    t.strictSame(await machineProblems(files, made), [])
+    t.notOk((await run(files, settingsFile)).changed, 'once')
+  }
+  const { files, made } = await make({ ...chain, saved: 'own' })
+  await writeNewFile(
+    files,
+    `${made.settingsFile}-tmp`,
+    await files.readFile(made.settingsFile, 2 ** 20),
+    undefined,
+  )
+  await files.rename(made.settingsFile, `${made.settingsFile}-prev`)
+  await t.rejects(merge(files, made.settingsFile), {
+    code: 'engine_failed',
+    changed: true,
+    stepsDone: 1,
+    message:
+      /it is saved.*; before that, settings that VirtualBox was saving when it died were given their name/,
+  })
 })
 
 t.test('recover does nothing to a machine that is as it should be, snapshots or not', async t => {

@@ -319,6 +319,42 @@ const REFUSALS: readonly Refusal[] = [
     prepare: scene => makeLinkedClone(scene, 'clone'),
   },
   {
+    name: 'a machine with a linked clone whose settings VirtualBox was saving when it died',
+    code: 'linked_clone',
+    message: [/is also used by the machine "copy"/],
+    prepare: async scene => {
+      await makeLinkedClone(scene, 'clone')
+      await rename(join(scene.folder, 'clone.vbox'), join(scene.folder, 'clone.vbox-prev'))
+    },
+  },
+  {
+    name: 'a machine whose settings VirtualBox was saving when it died, in check mode',
+    code: 'machine_not_found',
+    message: [
+      /^Cannot find machine ".*": VirtualBox was cut off while it saved "/,
+      /finish that \(vboxmerge recover "/,
+    ],
+    args: ['--check'],
+    prepare: async ({ made: { settingsFile } }) => {
+      await cp(settingsFile, `${settingsFile}-tmp`)
+      await rename(settingsFile, `${settingsFile}-prev`)
+    },
+  },
+  {
+    name: 'VirtualBox’s own settings, which it was saving when it died, in check mode',
+    code: 'settings_corrupt',
+    message: [
+      /VirtualBox\.xml": VirtualBox was cut off while it saved it; rename ".*-tmp" to it before VirtualBox is/,
+    ],
+    args: ['--check'],
+    prepare: async scene => {
+      await register(scene)
+      const registry = join(scene.home, 'VirtualBox.xml')
+      await cp(registry, `${registry}-tmp`)
+      await rename(registry, `${registry}-prev`)
+    },
+  },
+  {
     name: 'a base to be compacted that a linked clone reads',
     code: 'linked_clone',
     message: [/is also used by the machine "copy"/],

@@ -1,9 +1,24 @@
-import { link, mkdir, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  copyFile,
+  link,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { realFiles } from '../../lib/io/real_files.ts'
 import { findMachines } from '../../lib/machine/find_machines.ts'
-import { type ResolvedMachine, resolveMachine } from '../../lib/machine/resolve_machine.ts'
+import {
+  type ResolvedMachine,
+  type ResolvePlaces,
+  resolveMachine,
+} from '../../lib/machine/resolve_machine.ts'
 import { encodeAttribute } from '../../lib/machine/xml/xml_text.ts'
 import { settingsText, testUuid } from '../fixtures/settings_text.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
@@ -14,7 +29,7 @@ interface Place {
   write(path: string, id: number, name: string): Promise<string>
   /** Registers machines. */
   register(entries: readonly (readonly [id: number, path: string])[]): Promise<void>
-  resolve(machine: string): Promise<ResolvedMachine>
+  resolve(machine: string, more?: Pick<ResolvePlaces, 'finishesSaves'>): Promise<ResolvedMachine>
 }
 
 async function place(t: Parameters<typeof temporaryFolder>[0]): Promise<Place> {
@@ -43,7 +58,7 @@ async function place(t: Parameters<typeof temporaryFolder>[0]): Promise<Place> {
         `<VirtualBox xmlns="http://www.virtualbox.org/" version="1.12-linux">${inside}</VirtualBox>`,
       )
     },
-    resolve: machine => resolveMachine(realFiles, machine, { cwd, vboxUserHome: home }),
+    resolve: (machine, more) => resolveMachine(realFiles, machine, { cwd, vboxUserHome: home, ...more }),
   }
 }
 
@@ -167,6 +182,70 @@ t.test('resolveMachine() refuses what is not there and names the nearest', async
   await t.rejects(resolve(testUuid(1)), { code: 'machine_not_found', message: help })
   await t.rejects(resolve(web), { code: 'machine_not_found', message: help })
 })
+
+/** Leaves a file as a VirtualBox does that dies between the two renames by which it saves. */
+async function dieSaving(file: string, old = file): Promise<void> {
+  await copyFile(file, `${file}-tmp`)
+  await utimes(`${file}-tmp`, 0, 0)
+  if (old === file) await rename(file, `${file}-prev`)
+  else {
+    await copyFile(old, `${file}-prev`)
+    await rm(file)
+  }
+}
+
+t.test(
+  'resolveMachine() finds what VirtualBox was saving when it died, and finishes that if it may',
+  async t => {
+    const { folder, write, register, resolve } = await place(t)
+    const web = await write('vms/web/web.vbox', 1, 'web')
+    await register([[1, web]])
+    const found = { settingsFile: web, registeredId: testUuid(1) }
+    const text = await readFile(web, 'utf8')
+    for (const word of [web, dirname(web), 'web', testUuid(1)]) {
+      await dieSaving(web)
+      const help = /VirtualBox was cut off while it saved ".*web\.vbox"; finish that \(vboxmerge recover "/
+      await t.rejects(resolve(word), { code: 'machine_not_found', message: help }, word)
+      await t.rejects(stat(web), { code: 'ENOENT' }, 'looking changes nothing')
+      t.strictSame(await resolve(word, { finishesSaves: {} }), { ...found, finishedSave: true }, word)
+      t.equal(await readFile(web, 'utf8'), text)
+      await t.rejects(stat(`${web}-tmp`), { code: 'ENOENT' })
+      t.strictSame(await resolve(word, { finishesSaves: {} }), found, 'once')
+    }
+    await dieSaving(web)
+    await utimes(`${web}-tmp`, new Date(), new Date())
+    const waiting = resolve(web, { finishesSaves: {} })
+    await rename(`${web}-tmp`, web)
+    t.strictSame(await waiting, found, 'a VirtualBox that is alive comes to the end itself')
+
+    const older = /rename ".*web\.vbox-prev" to it/
+    const other = await write('other.vbox', 2, 'other')
+    const damages = {
+      'the new settings are another machine': () => dieSaving(web, other),
+      'the new settings are cut off': async () => {
+        await dieSaving(web)
+        await writeFile(`${web}-tmp`, text.slice(0, 300))
+      },
+      'the new settings are a link': async () => {
+        await rename(web, `${web}-prev`)
+        await symlink(other, `${web}-tmp`)
+      },
+      'there are no new settings': () => rename(web, `${web}-prev`),
+    }
+    for (const [what, damage] of Object.entries(damages)) {
+      await writeFile(web, text)
+      await damage()
+      for (const word of [web, dirname(web), testUuid(1)]) {
+        const message =
+          word === dirname(web) ? /holds no \.vbox file; .*rename ".*web\.vbox-prev" to it/ : older
+        const code = 'machine_not_found'
+        await t.rejects(resolve(word, { finishesSaves: {} }), { code, message }, `${what}: ${word}`)
+      }
+      await rm(`${web}-tmp`, { force: true })
+    }
+    await t.rejects(stat(join(folder, 'vms/web/web.vbox')), { code: 'ENOENT' })
+  },
+)
 
 t.test('resolveMachine() skips machines that cannot be read unless asked for by UUID', async t => {
   const { folder, write, register, resolve } = await place(t)
