@@ -194,8 +194,8 @@ export class RecordedFiles implements Files {
       if (node?.kind === 'folder') continue
       const place = findPlace(this.#tree, at, 'mkdir', false)
       if (place.node !== undefined) {
-        const last = node === undefined ? 'ENOENT' : 'EEXIST'
-        throw errnoError(depth === steps.length ? last : 'ENOTDIR', 'mkdir', path)
+        const found = depth === steps.length ? 'EEXIST' : 'ENOTDIR'
+        throw errnoError(node === undefined ? 'ENOENT' : found, 'mkdir', path)
       }
       const folder = newFolder(this.#nextInode++, this.#tick())
       if (like !== undefined) {

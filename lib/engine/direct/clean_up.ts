@@ -40,24 +40,28 @@ export async function deleteUnnamed(
   for (const folder of folders) await files.syncFolder(folder)
 }
 
-/** Deletes what a run made and no settings name: it may be half-written, so its name counts too. */
+/**
+ * Deletes what a run made and no settings name. Images have names that a run gives; one that is half-written goes by its
+ * name alone, and that of a fresh one has to be an image of the machine then.
+ */
 export async function deleteCreated(
   files: Files,
   settings: MachineSettings,
   created: readonly JournalFile[],
 ): Promise<void> {
   const named = namedFiles(settings)
-  const isOwnName = ({ path, id }: JournalFile): boolean =>
-    path.endsWith(FRESH_SUFFIX)
-      ? named.has(path.slice(0, -FRESH_SUFFIX.length))
-      : basename(path) === `{${id}}.vdi`
+  const isFresh = ({ path }: JournalFile): boolean => path.endsWith(FRESH_SUFFIX)
+  const isMade = (file: JournalFile): boolean => isFresh(file) || basename(file.path) === `{${file.id}}.vdi`
+  const isOwn = (file: JournalFile): boolean =>
+    isFresh(file) ? named.has(file.path.slice(0, -FRESH_SUFFIX.length)) : isMade(file)
   const halfWritten: string[] = []
   for (const file of created) {
-    if (file.kind !== 'image' || named.has(file.path) || !isOwnName(file)) continue
+    if (file.kind !== 'image' || named.has(file.path) || !isOwn(file)) continue
     if (await isUnreadable(files, file.path)) halfWritten.push(file.path)
   }
   for (const path of halfWritten) await removeIfThere(files, path)
-  await deleteUnnamed(files, settings, created)
+  const made = created.filter(file => file.kind !== 'image' || isMade(file))
+  await deleteUnnamed(files, settings, made)
   for (const folder of new Set(halfWritten.map(path => dirname(path)))) await files.syncFolder(folder)
 }
 
