@@ -5,7 +5,7 @@ import { type ModelImage, makeImage } from '../fixtures/block_model.ts'
 import { checkFold } from '../fixtures/check_fold.ts'
 import { type ModelRange, toFoldRange } from '../fixtures/model_fold.ts'
 import { randomFold } from '../fixtures/random_fold.ts'
-import { budgetMs, testRandom } from '../fixtures/test_run.ts'
+import { budgetMs, sample, testRandom } from '../fixtures/test_run.ts'
 
 const STATES = ['f', 'z', 'd'] as const
 
@@ -112,12 +112,12 @@ t.test('every fold of up to three images of two blocks, with every set of dead b
   t.pass(`${cases} folds`)
 })
 
-t.test('every fold of three images of three blocks', async t => {
+t.test('folds of three images of three blocks: every one in CI, else one in four', async t => {
   const dead = subsets(3)
   const before = cases
   const whole = { target: 0, top: 2 }
   const ranges = rangesOf(3).filter(({ target, top }) => target > 0 || top < 2)
-  for (const content of contents(9)) {
+  for (const content of sample(contents(9), 4)) {
     // Shorter ranges show nothing that chains of two blocks do not, so two of them do for each content.
     const shorter = [ranges[cases % 5], ranges[(cases + 2) % 5]] as ModelRange[]
     for (const range of [whole, ...shorter]) {

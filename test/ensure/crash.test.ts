@@ -9,9 +9,9 @@ import { type Cell, tableLines, totalRow } from '../fixtures/crash/table.ts'
 import { makeDiskImage } from '../fixtures/guest/disk_image.ts'
 import { runTool } from '../fixtures/guest/tools.ts'
 import { readDisk, readMachine } from '../fixtures/machine_reader.ts'
-import { seed } from '../fixtures/test_run.ts'
+import { seed, thorough } from '../fixtures/test_run.ts'
 
-const seconds = Number(process.env.CRASH_SECONDS ?? 8)
+const seconds = Number(process.env.CRASH_SECONDS ?? (thorough ? 8 : 4))
 /** With little time each operation is tried on one machine, known to VirtualBox or not by turns. */
 const isBrief = seconds < 60
 

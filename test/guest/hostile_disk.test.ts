@@ -10,12 +10,13 @@ import { withLvm } from '../fixtures/guest/lvm.ts'
 import { partitionDisk } from '../fixtures/guest/partition_disk.ts'
 import { requireTools } from '../fixtures/guest/tools.ts'
 import { seedOfRun } from '../fixtures/random.ts'
+import { randomSeconds } from '../fixtures/test_run.ts'
 
 const skip = requireTools('root', 'losetup', 'sfdisk', 'mkfs.ext4', 'mkswap', 'lvcreate', 'pvcreate')
 const MIB = 2 ** 20
 const BLOCK = 2 ** 16
 const CRC_START = 0xf597a6cf
-const seconds = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
+const seconds = randomSeconds(1)
 
 type Test = Parameters<typeof makeDiskImage>[0]
 

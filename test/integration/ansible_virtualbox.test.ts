@@ -12,6 +12,7 @@ import { machineProblems } from '../fixtures/machine_reader.ts'
 import type { ImageContent } from '../fixtures/machine_spec.ts'
 import { fingerprintsOf } from '../fixtures/observed_machine.ts'
 import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
+import { thorough } from '../fixtures/test_run.ts'
 
 t.setTimeout(300_000)
 
@@ -107,10 +108,12 @@ t.test('reclaim.yml compacts the machines that give back enough', { skip }, asyn
   const none = await register('none', [], { 0: 1, 1: 2 })
   await box.settle()
   const before = [await fingerprintsOf(much.folder), await fingerprintsOf(none.folder)]
-  const options = { reclaim_at_least: 2 ** 20 }
-  const check = await play('reclaim', options, '--check')
-  t.match(check.recap, { here: { changed: 1, failed: 0 } }, check.stdout)
-  t.strictSame([await fingerprintsOf(much.folder), await fingerprintsOf(none.folder)], before)
+  const options = { reclaim_at_least: 2 ** 20, ...(thorough ? {} : { reclaim_time_limit: 0 }) }
+  if (thorough) {
+    const check = await play('reclaim', options, '--check')
+    t.match(check.recap, { here: { changed: 1, failed: 0 } }, check.stdout)
+    t.strictSame([await fingerprintsOf(much.folder), await fingerprintsOf(none.folder)], before)
+  }
   const first = await play('reclaim', options)
   t.match(first.recap, { here: { changed: 1, failed: 0 } }, first.stdout)
   t.match(first.stdout, /item=much\b/)

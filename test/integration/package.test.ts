@@ -86,6 +86,9 @@ const PUBLIC_TYPES = [
 
 t.setTimeout(600_000)
 
+/** Packed once for all that look at it. */
+const packed = packPackage(await temporaryFolder(t))
+
 t.test('importers find these names, and no others', async t => {
   const built = await import(pathToFileURL(join(root, 'dist/mod.js')).href)
   t.same(Object.keys(built).sort(), PUBLIC_VALUES, 'values')
@@ -93,7 +96,7 @@ t.test('importers find these names, and no others', async t => {
 })
 
 t.test('the archive holds what users need, and nothing else', async t => {
-  const { files } = await packPackage(await temporaryFolder(t))
+  const { files } = await packed
   const paths = files.map(({ path }) => path).sort()
   const collection =
     /^(galaxy\.yml|meta\/runtime\.yml|plugins\/modules\/vbox_\w+\.(mjs|yml)|roles\/\w+\/(defaults|meta|tasks)\/\w+\.yml)$/
@@ -168,7 +171,7 @@ t.test('a run loads few files, and no source is in two of them', async t => {
 })
 
 t.test('publint and attw find nothing', { skip: skipWithout('publint', 'attw') }, async t => {
-  const { archive } = await packPackage(await temporaryFolder(t))
+  const { archive } = await packed
   const publint = await run('publint', [archive, '--strict'])
   t.equal(publint.status, 0, publint.stdout + publint.stderr)
   t.match(publint.stdout, 'All good!')

@@ -20,7 +20,7 @@ import {
   textOf,
 } from '../fixtures/replay_settings.ts'
 import { settingsText, snapshotText, testUuid } from '../fixtures/settings_text.ts'
-import { testRandom } from '../fixtures/test_run.ts'
+import { randomSeconds, testRandom } from '../fixtures/test_run.ts'
 
 const NOW = new Date('2026-03-04T05:06:07.890Z')
 const ADDED = {
@@ -294,7 +294,7 @@ t.test('setCurrentStateModified() writes false and nothing else', async t => {
 
 t.test('random takes, restores and deletes keep tree and file in order', async t => {
   const random = testRandom(t)
-  const until = Date.now() + (Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1) * 1000
+  const until = Date.now() + randomSeconds(1) * 1000
   let next = 1000
   while (Date.now() < until) {
     let doc = documentOf(settingsText())

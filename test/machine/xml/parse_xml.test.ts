@@ -13,7 +13,7 @@ import {
   type XmlDocument,
   type XmlElement,
 } from '../../../lib/machine/xml/xml_tree.ts'
-import { testRandom } from '../../fixtures/test_run.ts'
+import { randomSeconds, testRandom } from '../../fixtures/test_run.ts'
 
 const RECORDED = new URL('../../fixtures/settings/recorded/', import.meta.url)
 const recorded = readdirSync(RECORDED).map(file => readFileSync(new URL(file, RECORDED), 'utf8'))
@@ -139,7 +139,7 @@ t.test('parseXml() reads many siblings and long values in little time', async t 
 
 t.test('parseXml() reads what xmldom reads, and nothing that xmldom refuses', async t => {
   const random = testRandom(t)
-  const seconds = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 2
+  const seconds = randomSeconds(2)
   const until = Date.now() + seconds * 1000
   const pieces = [
     '<',

@@ -65,7 +65,7 @@ const VARIANTS: readonly BtrfsVariant[] = [
   { name: 'balanced and made smaller', mib: 1024, mkfs: ['-d', 'single'], fill: balance },
 ]
 
-for (const variant of isThorough ? VARIANTS : randomFrom(seed).shuffle(VARIANTS).slice(0, 2)) {
+for (const variant of isThorough ? VARIANTS : randomFrom(seed).shuffle(VARIANTS).slice(0, 1)) {
   t.test(`Btrfs, ${variant.name}: what is called free is not missed`, { skip }, async t => {
     t.comment(`VBOXMERGE_SEED=${seed}`)
     const patient = await makeBtrfs(t, variant, seed)

@@ -11,9 +11,10 @@ import {
 import { type FuzzOptions, fuzz } from '../../../fixtures/guest/fuzz.ts'
 import { writeTree } from '../../../fixtures/guest/tree.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
+import { randomSeconds } from '../../../fixtures/test_run.ts'
 
 const skip = EXFAT_TOOLS
-const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 0.5
+const SECONDS = randomSeconds(0.5)
 
 const seed = seedOfRun()
 t.comment(`VBOXMERGE_SEED=${seed}`)

@@ -4,9 +4,10 @@ import { fileDevice } from '../../../fixtures/guest/disk_image.ts'
 import { FAT_TOOLS, fatImage, fatTables, fillFat } from '../../../fixtures/guest/fat_image.ts'
 import { fuzz } from '../../../fixtures/guest/fuzz.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
+import { randomSeconds } from '../../../fixtures/test_run.ts'
 
 const skip = FAT_TOOLS
-const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 0.5
+const SECONDS = randomSeconds(0.5)
 
 const seed = seedOfRun()
 t.comment(`VBOXMERGE_SEED=${seed}`)

@@ -7,9 +7,10 @@ import { bytesOf } from '../../../fixtures/guest/image_bytes.ts'
 import { attributeAt, NTFS_TOOLS, ntfsImage, placesOf, withNtfs } from '../../../fixtures/guest/ntfs_image.ts'
 import { writeTree } from '../../../fixtures/guest/tree.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
+import { randomSeconds } from '../../../fixtures/test_run.ts'
 
 const skip = NTFS_TOOLS
-const SECONDS = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
+const SECONDS = randomSeconds(1)
 
 t.test('a volume of any bytes is answered soon', { skip }, async t => {
   const seed = seedOfRun()

@@ -6,6 +6,7 @@ import { fuzz, overlayDevice } from '../../../fixtures/guest/fuzz.ts'
 import { freeRangesOf, poison } from '../../../fixtures/guest/poison.ts'
 import { requireTools, runTool } from '../../../fixtures/guest/tools.ts'
 import { seedOfRun } from '../../../fixtures/random.ts'
+import { randomSeconds } from '../../../fixtures/test_run.ts'
 
 const skip = requireTools('mkswap', 'swaplabel', 'blkid')
 const MIB = 2 ** 20
@@ -99,7 +100,7 @@ t.test('whatever a header is, it is dealt with', { skip }, async t => {
   const seed = seedOfRun()
   t.comment(`VBOXMERGE_SEED=${seed}`)
   const device = await fileDevice(t, await swapImage(t, 4096))
-  const seconds = Number(process.env.VBOXMERGE_RANDOM_SECONDS) || 1
+  const seconds = randomSeconds(1)
   const regions = [
     { start: 1024, length: 16 },
     { start: 4080, length: 32 },
