@@ -3,16 +3,13 @@ import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { commandLine } from '../fixtures/differential/command_line.ts'
 import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-
 function runCli(virtualBox: RealVirtualBox, ...words: string[]): Promise<string> {
-  const args = ['--import', './scripts/typescript.mjs', 'lib/face/cli/main.ts', ...words]
   return new Promise(resolve => {
-    execFile(process.execPath, args, { cwd: root, env: virtualBox.env }, (error, stdout, stderr) => {
+    execFile(process.execPath, [commandLine, ...words], { env: virtualBox.env }, (error, stdout, stderr) => {
       resolve(`${error?.code ?? 0} ${stdout}${stderr}`)
     })
   })

@@ -1,8 +1,27 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import t from 'tap'
 
 const root = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** The fixture's command line, made into one file once for all that start it. */
+const program = join(root, '.build', `slow_cli.${process.pid}.mjs`)
+
+t.before(async () => {
+  await build({
+    entryPoints: [join(root, 'test/face/cli/fixtures/slow_cli.ts')],
+    outfile: program,
+    bundle: true,
+    packages: 'external',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+  })
+})
+t.teardown(() => rm(program, { force: true }))
 
 interface Ended {
   readonly status: number | null
@@ -13,8 +32,7 @@ interface Ended {
 
 /** Runs the fixture's command line as a process; `onText` is told of each piece of stderr. */
 function runProcess(args: string[], onText: (child: ChildProcess, stderr: string) => void): Promise<Ended> {
-  const program = ['--import', './scripts/typescript.mjs', 'test/face/cli/fixtures/slow_cli.ts']
-  const child = spawn(process.execPath, [...program, ...args], {
+  const child = spawn(process.execPath, [program, ...args], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -61,8 +79,7 @@ t.test('a second ^C exits at once', { skip }, async t => {
 })
 
 t.test('a reader that goes away early is no crash', { skip }, async t => {
-  const program = `"${process.execPath}" --import ./scripts/typescript.mjs test/face/cli/fixtures/slow_cli.ts`
-  const command = `{ ${program} list; echo "status $?" >&2; } | head -n 1`
+  const command = `{ "${process.execPath}" "${program}" list; echo "status $?" >&2; } | head -n 1`
   const child = spawn('sh', ['-c', command], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   let stdout = ''
   let stderr = ''
@@ -89,7 +106,6 @@ t.test('a full disk behind the result is told', { skip: skipWithoutFull }, async
 
 /** Runs the fixture's command line in a shell; returns all that it wrote, and its status. */
 function inShell(words: string): string {
-  const program = `"${process.execPath}" --import ./scripts/typescript.mjs test/face/cli/fixtures/slow_cli.ts`
-  const command = `{ ${program} ${words}; echo "status $?"; } 2>&1`
+  const command = `{ "${process.execPath}" "${program}" ${words}; echo "status $?"; } 2>&1`
   return execFileSync('sh', ['-c', command], { cwd: root, encoding: 'utf8' })
 }

