@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises'
+import { copyFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ensureCloned } from '../../lib/ensure/cloned.ts'
@@ -26,7 +26,17 @@ const swapPart = { start: MIB, length: 8 * MIB }
 t.setTimeout(240_000)
 t.comment(`VBOXMERGE_SEED=${seed}`)
 
-async function guestDisk(t: Test): Promise<string> {
+let madeDisk: Promise<string> | undefined
+
+/** A copy of a disk that is made once for all tests. */
+async function guestDisk(test: Test): Promise<string> {
+  madeDisk ??= makeGuestDisk()
+  const path = join(await quickFolder(test), 'disk.raw')
+  await copyFile(await madeDisk, path)
+  return path
+}
+
+async function makeGuestDisk(): Promise<string> {
   const raw = await makeDiskImage(t, 96, { prefillSeed: seed })
   const layout = 'label: gpt\nstart=2048, size=16384, type=S\nstart=18432, size=174080, type=L\n'
   await runTool('sh', '-c', `printf '${layout}' | sfdisk -q --no-tell-kernel "$1"`, 'sh', raw)

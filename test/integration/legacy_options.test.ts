@@ -11,6 +11,7 @@ import { machineProblems, readMachine } from '../fixtures/machine_reader.ts'
 import type { MachineSpec } from '../fixtures/machine_spec.ts'
 import { fingerprintsOf, zeroBlock } from '../fixtures/observed_machine.ts'
 import { temporaryFolder } from '../fixtures/temporary_folder.ts'
+import { sample } from '../fixtures/test_run.ts'
 
 const name = 'My Machine'
 const threeSnapshots: MachineSpec = {
@@ -77,7 +78,7 @@ t.test('vboxmerge MACHINE merges all snapshots and the current state into the ba
 })
 
 t.test('--skip=N leaves the N most recent snapshots', async t => {
-  for (const options of [['--skip=1'], ['--skip', '1']]) {
+  for (const options of sample([['--skip=1'], ['--skip', '1']], 2)) {
     const { merge, snapshots, problems } = await scene(t)
     const { status, stderr } = await merge(...options)
     t.equal(status, 0, stderr)
@@ -87,7 +88,7 @@ t.test('--skip=N leaves the N most recent snapshots', async t => {
 })
 
 t.test('--count=N merges N snapshots, the most recent ones', async t => {
-  for (const options of [['--count=2'], ['--count', '2']]) {
+  for (const options of sample([['--count', '2'], ['--count=2']], 2)) {
     const { merge, snapshots, problems } = await scene(t)
     const { status, stderr } = await merge(...options)
     t.equal(status, 0, stderr)
@@ -144,7 +145,7 @@ t.test('--compact drops blocks of zeros from the base image', async t => {
 })
 
 t.test('-n and --dryrun say what would be done, and do nothing', async t => {
-  for (const option of ['-n', '--dryrun']) {
+  for (const option of sample(['-n', '--dryrun'], 2)) {
     const { made, merge, snapshots } = await scene(t)
     const before = await fingerprintsOf(made.folder)
     const { status, stdout, stderr } = await merge(option, '--snapshot')
@@ -158,7 +159,7 @@ t.test('-n and --dryrun say what would be done, and do nothing', async t => {
 t.test('-q and --quiet display nothing but errors', async t => {
   const loud = await (await scene(t)).merge()
   t.not(loud.stdout + loud.stderr, '', 'without them there is something to read')
-  for (const option of ['-q', '--quiet']) {
+  for (const option of sample(['--quiet', '-q'], 2)) {
     const { merge, snapshots } = await scene(t)
     t.strictSame(await merge(option), { status: 0, stdout: '', stderr: '' })
     t.strictSame(await snapshots(), [], 'it was merged all the same')
