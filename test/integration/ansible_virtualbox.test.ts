@@ -70,10 +70,13 @@ t.test(
     const before = [await fingerprintsOf(web.folder), await fingerprintsOf(done.folder)]
     const options = { golden_image_time_limit: 0 }
 
-    const check = await play('fleet', options, '--check', '--diff')
-    t.match(check.recap, { here: { changed: 1, failed: 1 } }, check.stdout)
-    t.match(check.stdout, 'web: would merge 2 snapshots')
-    t.strictSame([await fingerprintsOf(web.folder), await fingerprintsOf(done.folder)], before)
+    // With one machine the same role is asked what it would do in every run of the tests.
+    if (thorough) {
+      const check = await play('fleet', options, '--check', '--diff')
+      t.match(check.recap, { here: { changed: 1, failed: 1 } }, check.stdout)
+      t.match(check.stdout, 'web: would merge 2 snapshots')
+      t.strictSame([await fingerprintsOf(web.folder), await fingerprintsOf(done.folder)], before)
+    }
 
     const first = await play('fleet', options)
     t.match(first.recap, { here: { changed: 1, failed: 1 } }, first.stdout)

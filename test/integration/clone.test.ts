@@ -20,6 +20,7 @@ import { hasCode } from '../fixtures/has_code.ts'
 import { fingerprintsOf } from '../fixtures/observed_machine.ts'
 import { type RealVirtualBox, skipWithoutVirtualBox, startVirtualBox } from '../fixtures/real_virtualbox.ts'
 import { differenceOf, settingsLines } from '../fixtures/settings_lines.ts'
+import { sample } from '../fixtures/test_run.ts'
 
 const MIB = 2 ** 20
 const skipQemu = spawnSync('qemu-img', ['--version']).status !== 0
@@ -242,7 +243,7 @@ t.test('clones of registered machines', { skip: skipWithoutVirtualBox }, async t
   })
 
   t.test('have the file names that VirtualBox gives', async t => {
-    for (const odd of ['.dot.', ' sp ', 'a"b:g/j', "q'u$;ü😀ß", '-dash-']) {
+    for (const odd of sample(['.dot.', ' sp ', 'a"b:g/j', "q'u$;ü😀ß", '-dash-'], 3)) {
       const created = await virtualBox.run('createvm', '--name', odd)
       t.match(created, `/${machineFileName(odd)}.vbox'`, odd)
     }
