@@ -21,7 +21,8 @@ const HELP = `Usage: npm run bench -- [OPTIONS]
   --only PARTS    of article, xfs, btrfs, hot, many, huge, disks, guest, start,
                   separated by commas (default: all)
   --scale N       size of the machines; 1 is a base of 2 GiB and 13 snapshots of
-                  512 MiB each (default: 0.25); on xfs and btrfs 8 times that
+                  512 MiB each (default: 0.25); on xfs and btrfs 8 times that,
+                  or 4 times on a disk that takes less than 1 GiB a second
   --rounds N      how often each is measured, in turn (default: 3)
   --seed N        what the machines are drawn from (default: 1)
   --folder PATH   where the machines are made (default: the folder for temporary
@@ -46,8 +47,11 @@ const scale = Number(wanted.scale ?? (wanted.quick ? 0.03 : 0.25))
 const rounds = Number(wanted.rounds ?? (wanted.quick ? 1 : 3))
 const seed = Number(wanted.seed)
 
-/** How much larger machines are where blocks are shared, which takes the same time however large they are. */
-const SHARING_SCALE = 8
+/**
+ * How much larger machines are where blocks are shared, which takes the same time however large they are: by the MiB that
+ * the disk takes a second, because making them takes its time.
+ */
+const sharingScale = speed => (speed > 1024 * MIB ? 8 : 4)
 
 /** Below this scale starting the programs is what takes the time. */
 const LEAST_JUDGED = 0.25
@@ -244,7 +248,7 @@ async function compare(place, { title, recipe, contestants, outcome, times = rou
 }
 
 async function onFileSystem(place, kind, work) {
-  const larger = SHARING_SCALE * scale
+  const larger = sharingScale(place.speed) * scale
   const bytes = Math.ceil(Math.max(2 * 2 ** 30, 30 * 2 ** 30 * larger))
   // The file that holds it grows by what is written, on a disk that has to have room for that.
   checkSpace(place.folder, makeRecipe({ shape: 'article', scale: larger, seed }))
