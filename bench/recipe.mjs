@@ -7,7 +7,7 @@ const MIB = 2 ** 20
 export const SHAPES = {
   article: { capacity: 16384, base: 2048, snapshot: 512, snapshots: 13, hot: 1 / 2, disks: 1 },
   hot: { capacity: 8192, base: 1024, snapshot: 512, snapshots: 13, hot: 1, disks: 1 },
-  many: { capacity: 8192, base: 1024, snapshot: 16, snapshots: 200, hot: 1 / 2, disks: 1 },
+  many: { capacity: 8192, base: 1024, snapshot: 16, snapshots: 240, hot: 1 / 2, disks: 1 },
   huge: { capacity: 16384, base: 2048, snapshot: 4096, snapshots: 1, hot: 0, disks: 1 },
   disks: { capacity: 8192, base: 1024, snapshot: 256, snapshots: 13, hot: 1 / 2, disks: 2 },
 }
