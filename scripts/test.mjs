@@ -37,20 +37,26 @@ const noSkip = process.env.VBOXMERGE_NO_SKIP === '1'
 
 /** What takes longest by default, the longest first: begun with, so that no processor idles at the end. */
 const LONGEST = [
-  'test/integration/ansible_playbooks.test.ts',
-  'test/integration/ansible_virtualbox.test.ts',
   'test/integration/virtualbox_engine.test.ts',
-  'test/integration/virtualbox_recovery.test.ts',
+  'test/integration/virtualbox_kills.test.ts',
+  'test/integration/machine_maker.test.ts',
   'test/integration/clone.test.ts',
+  'test/integration/virtualbox_recovery.test.ts',
+  'test/integration/ansible_virtualbox.test.ts',
+  'test/integration/ansible_playbooks.test.ts',
+  'test/integration/undo.test.ts',
+  'test/integration/playbooks_zx.test.ts',
   'test/integration/deno.test.ts',
   'test/integration/ansible_collection.test.ts',
-  'test/integration/differential.test.ts',
-  'test/integration/playbooks_zx.test.ts',
-  'test/integration/deno_suite.test.ts',
   'test/integration/consumers.test.ts',
-  'test/ensure/order.test.ts',
+  'test/integration/image.test.ts',
+  'test/integration/hostile_names.test.ts',
+  'test/guest/filesystems/ntfs/ntfs.test.ts',
+  'test/guest/disks.test.ts',
   'test/docs/console.test.ts',
-  'test/face/module/built_modules.test.ts',
+  'test/ensure/merge_options.test.ts',
+  'test/ensure/free_space.test.ts',
+  'test/engine/virtualbox/virtualbox_engine.test.ts',
 ]
 
 /** How the comments begin that are lines of a test's own tables. */
