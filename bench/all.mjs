@@ -72,7 +72,7 @@ const PARTS = {
   btrfs: async place =>
     await onFileSystem(place, 'btrfs', async inside => await merge(inside, 'article', { aim: 50 })),
   hot: async place => await merge(place, 'hot', { aim: 10 }),
-  // Taking 240 snapshots, of which VirtualBox takes no more than 250, and deleting them takes VirtualBox long, whatever is in them.
+  // Taking 240 snapshots, of 250 that VirtualBox bears, and deleting them takes it long, whatever is in them.
   many: async place =>
     await merge(place, 'many', { aim: 10, times: 1, snapshots: wanted.quick ? 20 : undefined }),
   huge: async place => await merge(place, 'huge', { aim: 2 }),

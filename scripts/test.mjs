@@ -103,7 +103,7 @@ function commandFor(file) {
 }
 
 /** Runs one test file; resolves with what its line and its counts need. */
-async function run(file, Parser) {
+function run(file, Parser) {
   const started = Date.now()
   const outcome = { file, passed: 0, skips: [], failures: [], comments: [], noise: '' }
   const [command, ...args] = commandFor(file)
