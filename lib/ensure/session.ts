@@ -2,6 +2,7 @@ import { VboxmergeError } from '../errors.ts'
 import { findRegistryHome, isRegistryUnfinished, registryFile } from '../machine/registry.ts'
 import { resolveMachine } from '../machine/resolve_machine.ts'
 import { finishSave } from '../machine/unfinished_save.ts'
+import type { FinishesSaves } from '../machine/unfinished_settings.ts'
 import type { Manage } from '../virtualbox/manage.ts'
 import type { EnsureHost } from './host.ts'
 import type { EngineName } from './result.ts'
@@ -57,7 +58,7 @@ export async function openSession(
   host: EnsureHost,
   machine: string,
   place: VirtualBoxPlace,
-  finishesSaves?: { readonly signal?: AbortSignal | undefined },
+  finishesSaves?: FinishesSaves,
 ): Promise<Session> {
   const vboxUserHome = await findHome(host, place)
   const { files } = host

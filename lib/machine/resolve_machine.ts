@@ -10,7 +10,14 @@ import { type MachineIdentity, readIdentity } from './read_settings.ts'
 import { loadRegistry, type RegisteredMachine } from './registry.ts'
 import { MAX_SETTINGS_BYTES, parseSettings, settingsCorrupt } from './settings_document.ts'
 import { parseUuid } from './settings_elements.ts'
-import { finishSave, isSaveUnfinished, newOf, oldOf } from './unfinished_save.ts'
+import { newOf } from './unfinished_save.ts'
+import {
+  type FinishesSaves,
+  finishIfUnfinished,
+  isUnfinished,
+  olderSettings,
+  olderSettingsIn,
+} from './unfinished_settings.ts'
 
 /** Where a machine is. */
 export interface ResolvedMachine {
@@ -29,7 +36,7 @@ export interface ResolvePlaces {
   /** The folder that holds `VirtualBox.xml`. */
   readonly vboxUserHome: string
   /** Allows to finish what VirtualBox was saving when it died; by default that is a machine that is not found. */
-  readonly finishesSaves?: { readonly signal?: AbortSignal | undefined }
+  readonly finishesSaves?: FinishesSaves
 }
 
 /** Something that a word may mean. */
@@ -63,7 +70,7 @@ export async function resolveMachine(
   const machines = [...registry.machines, ...away.filter(entry => !registered.has(entry.id))]
   if (isPath(machine)) {
     const path = await settingsAt(files, machine, resolve(places.cwd, machine))
-    const saved = await finishIfUnfinished(files, machine, path, places)
+    const saved = await finishIfUnfinished(files, machine, path, places.finishesSaves)
     return { ...(await describePath(files, machines, path)), ...saved }
   }
   const unreadable: string[] = []
@@ -81,37 +88,13 @@ export async function resolveMachine(
       unreadable,
     )
   if (others.length > 0) throw ambiguous(machine, [hit, ...others])
-  const saved = await finishIfUnfinished(files, machine, hit.settingsFile, places)
+  const saved = await finishIfUnfinished(files, machine, hit.settingsFile, places.finishesSaves)
   const { entry, settingsFile } = hit
   const found =
     entry === undefined
       ? await describePath(files, machines, settingsFile)
       : await describeEntry(files, machine, entry)
   return { ...found, ...saved }
-}
-
-/** VirtualBox saves settings by two renames; when it dies in between, the new ones only miss their name. */
-async function finishIfUnfinished(
-  files: Files,
-  machine: string,
-  settingsFile: string,
-  { finishesSaves }: ResolvePlaces,
-): Promise<{ readonly finishedSave?: true }> {
-  if (!(await isUnfinished(files, settingsFile))) return {}
-  if (finishesSaves === undefined) {
-    throw new VboxmergeError(
-      'machine_not_found',
-      `Cannot find machine ${JSON.stringify(machine)}: VirtualBox was cut off while it saved ` +
-        `${JSON.stringify(settingsFile)}; finish that (vboxmerge recover ${JSON.stringify(machine)})`,
-    )
-  }
-  return (await finishSave(files, settingsFile, finishesSaves.signal)) ? { finishedSave: true } : {}
-}
-
-async function isUnfinished(files: Files, settingsFile: string): Promise<boolean> {
-  return await isSaveUnfinished(files, settingsFile, bytes => {
-    return readIdentity(parseSettings(bytes, settingsFile)).id
-  })
 }
 
 function isPath(machine: string): boolean {
@@ -146,19 +129,6 @@ async function settingsAt(files: Files, machine: string, given: string): Promise
   }
   if (others.length > 0) throw ambiguous(machine, [found, ...others].map(folderHit))
   return found
-}
-
-/** When the power goes between the two renames of VirtualBox, the older settings may be all there is. */
-async function olderSettings(files: Files, settingsFile: string): Promise<string> {
-  const older = oldOf(settingsFile)
-  if (!/\.vbox$/i.test(settingsFile) || (await files.stat(older))?.kind !== 'file') return ''
-  return `; VirtualBox was cut off while it saved it: rename "${older}" to it, and run again`
-}
-
-async function olderSettingsIn(files: Files, folder: string): Promise<string> {
-  const names = await files.list(folder)
-  const older = names.find(name => /\.vbox-prev$/i.test(name))
-  return older === undefined ? '' : await olderSettings(files, join(folder, older.replace(/-prev$/i, '')))
 }
 
 async function isLink(files: Files, path: string): Promise<boolean> {
